@@ -1,0 +1,4 @@
+module github.com/dmonitor/dmonitor/demo
+
+go 1.26
+

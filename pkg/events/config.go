@@ -1,0 +1,143 @@
+package events
+
+import (
+	"fmt"
+	"net/mail"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// MaxAgree bounds the number of sites that may have to agree.
+const MaxAgree = 64
+
+// Definition says how one check is made. All fields are filled in: defaults were applied by the node it comes from.
+type Definition struct {
+	Run
+	Interval   Millis    `json:"interval_ms"`
+	Agree      int       `json:"agree"`
+	Nodes      []string  `json:"nodes,omitempty"`      // only these look; empty: every node
+	Recipients []string  `json:"recipients,omitempty"` // only these are told; empty: as alert.d says
+	Note       string    `json:"note,omitempty"`       // what to do about it, shown in the mail
+	Edited     time.Time `json:"edited"`               // when the file was last changed; the newest edit wins
+	From       string    `json:"from,omitempty"`       // the node it comes from; filled in by Merge
+}
+
+// Validate returns nil if every field keeps the rules.
+func (d *Definition) Validate() error {
+	if err := d.Run.validate(); err != nil {
+		return err
+	}
+	if err := inRange("interval", d.Interval, MinInterval, MaxInterval); err != nil {
+		return err
+	}
+	if d.Agree < 1 || d.Agree > MaxAgree {
+		return fmt.Errorf("agree %d: want 1 to %d", d.Agree, MaxAgree)
+	}
+	for _, n := range d.Nodes {
+		if err := ValidateNode(n); err != nil {
+			return err
+		}
+	}
+	for _, r := range d.Recipients {
+		if err := ValidateRecipient(r); err != nil {
+			return err
+		}
+	}
+	if len(d.Note) > MaxOutput || !utf8.ValidString(d.Note) {
+		return fmt.Errorf("note: want UTF-8 of at most %d bytes", MaxOutput)
+	}
+	return nil
+}
+
+// LooksFrom tells whether the node is one that looks at the check.
+func (d *Definition) LooksFrom(node string) bool {
+	return len(d.Nodes) == 0 || slices.Contains(d.Nodes, node)
+}
+
+// Recipient is who is told, and of what.
+type Recipient struct {
+	Address  string    `json:"address"`
+	Hosts    []string  `json:"hosts,omitempty"` // globs as path.Match has them; empty: every host
+	Tests    []string  `json:"tests,omitempty"`
+	Operator bool      `json:"operator"` // also told about dmonitor itself
+	Edited   time.Time `json:"edited"`
+}
+
+// Validate returns nil if every field keeps the rules.
+func (r *Recipient) Validate() error {
+	if err := ValidateRecipient(r.Address); err != nil {
+		return err
+	}
+	for _, g := range slices.Concat(r.Hosts, r.Tests) {
+		if _, err := path.Match(g, ""); err != nil {
+			return fmt.Errorf("glob %q: %w", clip(g), err)
+		}
+	}
+	return nil
+}
+
+// Wants tells whether the recipient is told about this check.
+func (r *Recipient) Wants(c Check) bool {
+	return anyMatch(r.Hosts, c.Host) && anyMatch(r.Tests, c.Test)
+}
+
+func anyMatch(globs []string, name string) bool {
+	if len(globs) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(globs, func(g string) bool {
+		ok, _ := path.Match(g, name)
+		return ok
+	})
+}
+
+// ValidateRecipient returns nil for a bare mail address that can stand in an SMTP command and in a file's name.
+func ValidateRecipient(s string) error {
+	if len(s) > 254 { // RFC 5321, section 4.5.3.1.3, less the angle brackets
+		return fmt.Errorf("recipient %q: %d bytes, at most 254 are allowed", clip(s), len(s))
+	}
+	if strings.ContainsAny(s, "/\\<>\"(),;:\r\n\t ") {
+		return fmt.Errorf("recipient %q: want a bare address, such as ops@example.com", clip(s))
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s {
+		return fmt.Errorf("recipient %q: want a bare address, such as ops@example.com", clip(s))
+	}
+	return nil
+}
+
+// Contribution is what one node's directory says, as it stands in BucketConfig.
+type Contribution struct {
+	V          int          `json:"v"`
+	Node       string       `json:"node"`
+	Checks     []Definition `json:"checks"`
+	Recipients []Recipient  `json:"recipients"`
+	Time       time.Time    `json:"time"` // when the directory was read
+}
+
+// Subject is the key in BucketConfig.
+func (c *Contribution) Subject() string { return ConfigKey(c.Node) }
+
+// Validate returns nil if every field keeps the rules.
+func (c *Contribution) Validate() error {
+	if err := ValidateNode(c.Node); err != nil {
+		return err
+	}
+	for i := range c.Checks {
+		if err := c.Checks[i].Validate(); err != nil {
+			return fmt.Errorf("check %s: %w", c.Checks[i].Check, err)
+		}
+	}
+	for i := range c.Recipients {
+		if err := c.Recipients[i].Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Contribution) version() *int             { return &c.V }
+func (c *Contribution) belongsOn(key string) bool { return key == c.Subject() }

@@ -1,0 +1,13 @@
+// Package events is the contract of dmonitor: every message, subject, stream and bucket on the bus is written down
+// here once, and built and parsed by functions here. It imports the standard library only, so that any Go program can
+// read dmonitor's messages without taking dmonitor's dependencies.
+//
+// What holds:
+//
+//   - Encode refuses a message that breaks a rule of this package; what it wrote, Decode reads back unchanged.
+//   - Decode believes nothing: it checks sizes, names, enums and UTF-8, and that the subject a message came on is the
+//     one its body claims. A node can therefore speak only for itself, as far as the bus guards the subjects.
+//   - Unknown fields are ignored, so that newer members may add some. A message of a newer major version (field "v")
+//     is refused with ErrVersion.
+//   - A host, test or node name that passed Validate* is safe as part of a subject, as a file name and as an argument.
+package events

@@ -1,0 +1,4 @@
+module github.com/dmonitor/dmonitor/pkg/events
+
+go 1.26
+

@@ -1,0 +1,82 @@
+package events
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Notice is one message about an outage to one recipient, waiting in the work queue.
+type Notice struct {
+	V         int       `json:"v"`
+	ID        string    `json:"id"` // NoticeID; also the mail's Message-ID, so that a doubled mail is seen as one
+	Recipient string    `json:"recipient"`
+	Created   time.Time `json:"created"` // when it was put into the queue
+	Outage    Outage    `json:"event"`   // the committed event it tells of
+}
+
+// NoticeID is the same whoever fans out: hash of outage, event and recipient.
+func NoticeID(outage string, e Event, recipient string) string {
+	sum := sha256.Sum256([]byte(outage + "\n" + string(e) + "\n" + strings.ToLower(recipient)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Subject is where the notice waits.
+func (n *Notice) Subject() string { return NoticeSubject(n.ID) }
+
+// Validate returns nil if every field keeps the rules.
+func (n *Notice) Validate() error {
+	if err := ValidateRecipient(n.Recipient); err != nil {
+		return err
+	}
+	if err := n.Outage.Validate(); err != nil {
+		return err
+	}
+	if want := NoticeID(n.Outage.Outage, n.Outage.Event, n.Recipient); n.ID != want {
+		return fmt.Errorf("id %q: want %q", clip(n.ID), want)
+	}
+	return nil
+}
+
+func (n *Notice) version() *int                 { return &n.V }
+func (n *Notice) belongsOn(subject string) bool { return subject == n.Subject() }
+
+// Delivery records how the sending of a notice ended.
+type Delivery struct {
+	V       int     `json:"v"`
+	Notice  string  `json:"notice"`
+	Outcome Outcome `json:"outcome"`
+	Outage  string  `json:"outage"`
+	Event   Event   `json:"event"`
+	Check
+	Recipient string    `json:"recipient"`
+	Time      time.Time `json:"time"`
+	Attempts  int       `json:"attempts"`
+	Answer    string    `json:"answer,omitempty"` // what the mail server said, or why it was given up
+	By        string    `json:"by"`               // the mailer
+}
+
+// Subject is where the delivery is recorded.
+func (d *Delivery) Subject() string { return DeliverySubject(d.Outcome, d.Notice) }
+
+// Validate returns nil if every field keeps the rules.
+func (d *Delivery) Validate() error {
+	if err := d.Outcome.validate(); err != nil {
+		return err
+	}
+	if err := validateID("notice", d.Notice); err != nil {
+		return err
+	}
+	if strings.ContainsAny(d.Notice, ".*>") {
+		return fmt.Errorf("notice %q: not one subject token", clip(d.Notice))
+	}
+	if len(d.Answer) > MaxOutput {
+		return fmt.Errorf("answer of %d bytes: too long", len(d.Answer))
+	}
+	return d.Check.Validate()
+}
+
+func (d *Delivery) version() *int                 { return &d.V }
+func (d *Delivery) belongsOn(subject string) bool { return subject == d.Subject() }

@@ -1,0 +1,4 @@
+module github.com/dmonitor/dmonitor/plugins
+
+go 1.26
+

@@ -1,0 +1,15 @@
+module github.com/dmonitor/dmonitor/services/mailer
+
+go 1.26
+
+require (
+	github.com/dmonitor/dmonitor/pkg/events v0.0.0
+	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
+	github.com/dmonitor/dmonitor/pkg/proc v0.0.0
+)
+
+replace (
+	github.com/dmonitor/dmonitor/pkg/events => ../../pkg/events
+	github.com/dmonitor/dmonitor/pkg/bus => ../../pkg/bus
+	github.com/dmonitor/dmonitor/pkg/proc => ../../pkg/proc
+)

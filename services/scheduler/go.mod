@@ -1,0 +1,17 @@
+module github.com/dmonitor/dmonitor/services/scheduler
+
+go 1.26
+
+require (
+	github.com/dmonitor/dmonitor/pkg/events v0.0.0
+	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
+	github.com/dmonitor/dmonitor/pkg/confdir v0.0.0
+	github.com/dmonitor/dmonitor/pkg/proc v0.0.0
+)
+
+replace (
+	github.com/dmonitor/dmonitor/pkg/events => ../../pkg/events
+	github.com/dmonitor/dmonitor/pkg/bus => ../../pkg/bus
+	github.com/dmonitor/dmonitor/pkg/confdir => ../../pkg/confdir
+	github.com/dmonitor/dmonitor/pkg/proc => ../../pkg/proc
+)
