@@ -22,8 +22,9 @@ type Conflict struct {
 	Other string `json:"other"` // a node that says otherwise
 }
 
-// Merge makes the union. The result does not depend on the order of the contributions: of two definitions the newest
-// edit wins, and on a tie the node whose name sorts first.
+// Merge makes the union. The result does not depend on the order of the contributions, of which there is one per node:
+// of two definitions the newest edit wins, and on a tie the node whose name sorts first. Addresses that differ in case
+// only are one recipient.
 func Merge(contributions []Contribution) Catalog {
 	sorted := slices.SortedFunc(slices.Values(contributions), func(a, b Contribution) int {
 		return strings.Compare(a.Node, b.Node)
@@ -37,7 +38,7 @@ func Merge(contributions []Contribution) Catalog {
 			all[d.Check] = append(all[d.Check], d)
 		}
 		for _, r := range c.Recipients {
-			key := strings.ToLower(r.Address)
+			key := fold(r.Address)
 			if old, ok := recipients[key]; !ok || r.Edited.After(old.Edited) {
 				recipients[key] = r
 			}
@@ -66,18 +67,28 @@ func Merge(contributions []Contribution) Catalog {
 	return cat
 }
 
-// sameAs compares what two definitions say, not where and when they were written.
+// sameAs compares what two definitions say, not where and when they were written, nor in which order they name nodes
+// and recipients.
 func (d Definition) sameAs(o Definition) bool {
 	return d.Run.Check == o.Run.Check && d.Plugin == o.Plugin && slices.Equal(d.Args, o.Args) &&
 		d.Timeout == o.Timeout && d.Interval == o.Interval && d.Agree == o.Agree && d.Note == o.Note &&
-		slices.Equal(d.Nodes, o.Nodes) && slices.Equal(d.Recipients, o.Recipients)
+		sameSet(d.Nodes, o.Nodes) && sameSet(d.Recipients, o.Recipients)
 }
 
-// RecipientsOf lists the addresses that are told about a check, sorted, each once. A check that names its own
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
+}
+
+// RecipientsOf lists the addresses that are told about a check, sorted, each once whatever its case. A check that names its own
 // recipients is told to those only; a check that is no longer configured, to whoever wants it by alert.d.
 func (c Catalog) RecipientsOf(check Check) []string {
 	if d, ok := c.Checks[check]; ok && len(d.Recipients) > 0 {
-		return slices.Compact(slices.Sorted(slices.Values(d.Recipients)))
+		seen := map[string]bool{}
+		return slices.DeleteFunc(slices.Sorted(slices.Values(d.Recipients)), func(r string) bool {
+			twice := seen[fold(r)]
+			seen[fold(r)] = true
+			return twice
+		})
 	}
 	var out []string
 	for _, r := range c.Recipients {

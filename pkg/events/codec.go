@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const MaxMessage = 4 << 20
 var (
 	ErrVersion = errors.New("message is of a newer version than this program knows")
 	ErrSubject = errors.New("message does not belong on the subject it came on")
+	ErrEvent   = errors.New("not an event this program knows") // of an outage; a reader ignores it
 )
 
 // Message is anything that travels on the bus.
@@ -29,19 +31,27 @@ type Message interface {
 	Validate() error
 
 	version() *int
+	tidy()
 	belongsOn(subject string) bool
 }
 
-// Encode writes a message as JSON. It returns an error for a message that no reader would accept.
+// Encode writes a message as JSON. It first makes m what a reader will get back: the version is set, times become UTC,
+// nil lists empty ones, votes are sorted by node, and free text is cleaned and cut (CleanText), so that what some plugin
+// or mail server said never keeps a decision from being told. It returns an error for a message that no reader would
+// accept. m must not be used by others meanwhile; what its slices point to is not changed.
 func Encode(m Message) ([]byte, error) {
 	*m.version() = Version
+	m.tidy()
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("encode %T: %w", m, err)
 	}
-	data, err := json.Marshal(m)
-	if err != nil {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // The messages are read by people too, and \u003c would make six bytes of one.
+	if err := enc.Encode(m); err != nil {
 		return nil, fmt.Errorf("encode %T: %w", m, err)
 	}
+	data := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	if len(data) > MaxMessage {
 		return nil, fmt.Errorf("encode %T: %d bytes, at most %d are allowed", m, len(data), MaxMessage)
 	}
@@ -49,7 +59,8 @@ func Encode(m Message) ([]byte, error) {
 }
 
 // Decode reads a message that came on subject. T is named by the caller: Decode[events.Result](msg.Subject, msg.Data).
-// The error wraps ErrVersion or ErrSubject where it is one of those; none is worth a retry.
+// The error wraps ErrVersion, ErrSubject or ErrEvent where it is one of those; none is worth a retry. Of a key that
+// stands twice the last one counts, and it is that one which is checked.
 func Decode[T any, P interface {
 	*T
 	Message
@@ -63,11 +74,14 @@ func Decode[T any, P interface {
 		return none, fmt.Errorf("decode %T: not UTF-8", m)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
+		if v := versionOf(data); v > Version { // A newer version may have other types in the same places.
+			return none, fmt.Errorf("decode %T: version %d: %w", m, v, ErrVersion)
+		}
 		return none, fmt.Errorf("decode %T: %w", m, err)
 	}
 	p := P(&m)
-	if v := *p.version(); v > Version {
-		return none, fmt.Errorf("decode %T: version %d: %w", m, v, ErrVersion)
+	if err := validateVersion(*p.version()); err != nil {
+		return none, fmt.Errorf("decode %T: %w", m, err)
 	}
 	if err := p.Validate(); err != nil {
 		return none, fmt.Errorf("decode %T: %w", m, err)
@@ -76,6 +90,26 @@ func Decode[T any, P interface {
 		return none, fmt.Errorf("decode %T: subject %q, body says %q: %w", m, clip(subject), p.Subject(), ErrSubject)
 	}
 	return m, nil
+}
+
+// versionOf reads the version of a message whatever else it says; 0 if it has none.
+func versionOf(data []byte) int {
+	var m struct {
+		V int `json:"v"`
+	}
+	_ = json.Unmarshal(data, &m) // Fields of the wrong type are passed over, the others are filled in.
+	return m.V
+}
+
+func validateVersion(v int) error {
+	switch {
+	case v > Version:
+		return fmt.Errorf("version %d: %w", v, ErrVersion)
+	case v < 1:
+		return fmt.Errorf("version %d: want 1 to %d", v, Version)
+	default:
+		return nil
+	}
 }
 
 // Millis is a duration that is written in JSON as a number of milliseconds, with a fraction to the microsecond. The
@@ -87,6 +121,20 @@ func (d Millis) Duration() time.Duration { return time.Duration(d) }
 
 // String writes d as time.Duration does.
 func (d Millis) String() string { return time.Duration(d).String() }
+
+// maxMillis bounds durations to what UnmarshalJSON reads back: a hundred years.
+const maxMillis = Millis(100 * 365 * 24 * time.Hour)
+
+// validateElapsed refuses what no clock measures.
+func validateElapsed(d Millis) error {
+	if d < 0 || d > maxMillis {
+		return fmt.Errorf("elapsed %v: want 0 to a hundred years", d)
+	}
+	return nil
+}
+
+// round is d as a reader gets it back: whole microseconds.
+func (d Millis) round() Millis { return Millis(time.Duration(d).Round(time.Microsecond)) }
 
 // MarshalJSON writes milliseconds.
 func (d Millis) MarshalJSON() ([]byte, error) {
@@ -100,7 +148,7 @@ func (d *Millis) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &ms); err != nil {
 		return err
 	}
-	if math.Abs(ms) > 100*365*86400*1000 {
+	if math.Abs(ms) > float64(time.Duration(maxMillis).Milliseconds()) {
 		return fmt.Errorf("%v ms: past a hundred years", ms)
 	}
 	*d = Millis(time.Duration(math.Round(ms*1000)) * time.Microsecond)

@@ -7,11 +7,16 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+	"unicode"
 )
 
-// MaxAgree bounds the number of sites that may have to agree.
-const MaxAgree = 64
+// Limits of a definition and a recipient.
+const (
+	MaxAgree = 64       // sites that may have to agree
+	MaxNote  = 8 << 10  // bytes of a check's note
+	MaxList  = 256      // recipients of a check, globs of a recipient
+	maxGlob  = 2 * 1024 // bytes of a glob
+)
 
 // Definition says how one check is made. All fields are filled in: defaults were applied by the node it comes from.
 type Definition struct {
@@ -36,20 +41,27 @@ func (d *Definition) Validate() error {
 	if d.Agree < 1 || d.Agree > MaxAgree {
 		return fmt.Errorf("agree %d: want 1 to %d", d.Agree, MaxAgree)
 	}
-	for _, n := range d.Nodes {
-		if err := ValidateNode(n); err != nil {
-			return err
-		}
+	if err := validateNodes(d.Nodes); err != nil {
+		return err
+	}
+	if len(d.Recipients) > MaxList {
+		return fmt.Errorf("recipients: %d of them, at most %d are allowed", len(d.Recipients), MaxList)
 	}
 	for _, r := range d.Recipients {
 		if err := ValidateRecipient(r); err != nil {
 			return err
 		}
 	}
-	if len(d.Note) > MaxOutput || !utf8.ValidString(d.Note) {
-		return fmt.Errorf("note: want UTF-8 of at most %d bytes", MaxOutput)
+	if err := validateText("note", d.Note, MaxNote); err != nil {
+		return err
 	}
-	return nil
+	return validateTime("edited", d.Edited)
+}
+
+func (d *Definition) tidy() {
+	d.Run.tidy()
+	d.Nodes, d.Recipients = none(d.Nodes), none(d.Recipients)
+	d.Interval, d.Edited = d.Interval.round(), stamp(d.Edited)
 }
 
 // LooksFrom tells whether the node is one that looks at the check.
@@ -71,12 +83,22 @@ func (r *Recipient) Validate() error {
 	if err := ValidateRecipient(r.Address); err != nil {
 		return err
 	}
+	if n := max(len(r.Hosts), len(r.Tests)); n > MaxList {
+		return fmt.Errorf("globs: %d of them, at most %d are allowed", n, MaxList)
+	}
 	for _, g := range slices.Concat(r.Hosts, r.Tests) {
+		if err := validateText("glob", g, maxGlob); err != nil {
+			return err
+		}
 		if _, err := path.Match(g, ""); err != nil {
 			return fmt.Errorf("glob %q: %w", clip(g), err)
 		}
 	}
-	return nil
+	return validateTime("edited", r.Edited)
+}
+
+func (r *Recipient) tidy() {
+	r.Hosts, r.Tests, r.Edited = none(r.Hosts), none(r.Tests), stamp(r.Edited)
 }
 
 // Wants tells whether the recipient is told about this check.
@@ -99,7 +121,8 @@ func ValidateRecipient(s string) error {
 	if len(s) > 254 { // RFC 5321, section 4.5.3.1.3, less the angle brackets
 		return fmt.Errorf("recipient %q: %d bytes, at most 254 are allowed", clip(s), len(s))
 	}
-	if strings.ContainsAny(s, "/\\<>\"(),;:\r\n\t ") {
+	odd := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
+	if strings.ContainsAny(s, "/\\<>\"(),;:") || strings.ContainsFunc(s, odd) {
 		return fmt.Errorf("recipient %q: want a bare address, such as ops@example.com", clip(s))
 	}
 	a, err := mail.ParseAddress(s)
@@ -136,7 +159,17 @@ func (c *Contribution) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return validateTime("time", c.Time)
+}
+
+func (c *Contribution) tidy() {
+	c.Checks, c.Recipients, c.Time = list(slices.Clone(c.Checks)), list(slices.Clone(c.Recipients)), stamp(c.Time)
+	for i := range c.Checks {
+		c.Checks[i].tidy()
+	}
+	for i := range c.Recipients {
+		c.Recipients[i].tidy()
+	}
 }
 
 func (c *Contribution) version() *int             { return &c.V }

@@ -4,10 +4,11 @@
 //
 // What holds:
 //
-//   - Encode refuses a message that breaks a rule of this package; what it wrote, Decode reads back unchanged.
+//   - Encode makes a message fit (text, times, empty lists; see there) and refuses one that then breaks a rule of this
+//     package; what it wrote, Decode reads back, equal in every field to what Encode left in the message.
 //   - Decode believes nothing: it checks sizes, names, enums and UTF-8, and that the subject a message came on is the
 //     one its body claims. A node can therefore speak only for itself, as far as the bus guards the subjects.
 //   - Unknown fields are ignored, so that newer members may add some. A message of a newer major version (field "v")
 //     is refused with ErrVersion.
-//   - A host, test or node name that passed Validate* is safe as part of a subject, as a file name and as an argument.
+//   - A host, test, site or node name that passed Validate* is safe as part of a subject, as a file name and as an argument.
 package events

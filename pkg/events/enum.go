@@ -1,6 +1,9 @@
 package events
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Status is what one run of a plugin found.
 type Status string
@@ -58,7 +61,12 @@ const (
 // Events lists every event this version writes.
 var Events = []Event{Opened, Closed}
 
-func (e Event) validate() error { return oneOf("event", e, Events) }
+func (e Event) validate() error {
+	if !slices.Contains(Events, e) {
+		return fmt.Errorf("event %q: %w", clip(string(e)), ErrEvent)
+	}
+	return nil
+}
 
 // Outcome is how the sending of a notice ended.
 type Outcome string
@@ -75,10 +83,8 @@ var Outcomes = []Outcome{Sent, Failed}
 func (o Outcome) validate() error { return oneOf("outcome", o, Outcomes) }
 
 func oneOf[T ~string](what string, v T, all []T) error {
-	for _, a := range all {
-		if v == a {
-			return nil
-		}
+	if slices.Contains(all, v) {
+		return nil
 	}
 	return fmt.Errorf("%s %q: want one of %v", what, clip(string(v)), all)
 }

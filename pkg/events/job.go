@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -43,6 +44,8 @@ func (r Run) validate() error {
 	return inRange("timeout", r.Timeout, MinTimeout, MaxTimeout)
 }
 
+func (r *Run) tidy() { r.Args, r.Timeout = none(r.Args), r.Timeout.round() }
+
 func validateArg(a string) error {
 	if len(a) > MaxArgLen {
 		return fmt.Errorf("args: %q: %d bytes, at most %d are allowed", clip(a), len(a), MaxArgLen)
@@ -50,10 +53,8 @@ func validateArg(a string) error {
 	if !utf8.ValidString(a) {
 		return fmt.Errorf("args: %q: not UTF-8", clip(a))
 	}
-	for i := range len(a) {
-		if a[i] == 0 {
-			return fmt.Errorf("args: %q: NUL is not allowed", clip(a))
-		}
+	if strings.IndexByte(a, 0) >= 0 {
+		return fmt.Errorf("args: %q: NUL is not allowed", clip(a))
 	}
 	return nil
 }
@@ -87,7 +88,18 @@ func (j *Job) Validate() error {
 	if err := inRange("interval", j.Interval, MinInterval, MaxInterval); err != nil {
 		return err
 	}
+	if j.Due.IsZero() {
+		return fmt.Errorf("due is missing")
+	}
+	if err := validateTime("due", j.Due); err != nil {
+		return err
+	}
 	return j.Run.validate()
+}
+
+func (j *Job) tidy() {
+	j.Run.tidy()
+	j.Interval, j.Due = j.Interval.round(), stamp(j.Due)
 }
 
 func (j *Job) version() *int                 { return &j.V }
@@ -109,16 +121,31 @@ func (c *Confirmation) Validate() error {
 	if err := validateID("id", c.ID); err != nil {
 		return err
 	}
-	for _, n := range c.Nodes {
-		if err := ValidateNode(n); err != nil {
-			return err
-		}
+	if err := validateNodes(c.Nodes); err != nil {
+		return err
 	}
 	return c.Run.validate()
 }
 
+func (c *Confirmation) tidy() {
+	c.Run.tidy()
+	c.Nodes = list(c.Nodes)
+}
+
 func (c *Confirmation) version() *int                 { return &c.V }
 func (c *Confirmation) belongsOn(subject string) bool { return subject == c.Subject() }
+
+func validateNodes(nodes []string) error {
+	if len(nodes) > MaxVotes {
+		return fmt.Errorf("nodes: %d of them, at most %d are allowed", len(nodes), MaxVotes)
+	}
+	for _, n := range nodes {
+		if err := ValidateNode(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func inRange(what string, d Millis, low, high time.Duration) error {
 	if t := d.Duration(); t < low || t > high {

@@ -37,11 +37,14 @@ func ParseCheck(s string) (Check, error) {
 		return Check{}, fmt.Errorf("check %q: want HOST/TEST, such as www.example.com/ssh", clip(s))
 	}
 	c := Check{Host: host, Test: test}
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return Check{}, err
+	}
+	return c, nil
 }
 
 // ValidateHost returns nil for a host name or address that can't escape a subject, a path or an argv: letters, digits
-// and ".-:_", no empty label, no leading "-", at most 253 bytes.
+// and ".-:_", no empty label, no leading "-", at most 253 bytes. Case is kept and counts: WWW and www are two hosts.
 func ValidateHost(s string) error {
 	switch {
 	case s == "":
@@ -68,8 +71,11 @@ func ValidateTest(s string) error { return validateWord("test name", s, MaxTestL
 // ValidatePlugin returns nil for the name of a plugin without its "check_": the same rule as a test's name.
 func ValidatePlugin(s string) error { return validateWord("plugin name", s, MaxTestLen, true) }
 
-// ValidateNode returns nil for a node's or site's name: one subject token [a-z0-9-]{1,63}.
+// ValidateNode returns nil for a node's name: one subject token [a-z0-9-]{1,63} that doesn't start with "-".
 func ValidateNode(s string) error { return validateWord("node name", s, MaxNodeLen, false) }
+
+// ValidateSite returns nil for a site's name: the same rule as a node's.
+func ValidateSite(s string) error { return validateWord("site name", s, MaxNodeLen, false) }
 
 func validateWord(what, s string, most int, underscore bool) error {
 	switch {
@@ -77,7 +83,7 @@ func validateWord(what, s string, most int, underscore bool) error {
 		return fmt.Errorf("%s is empty", what)
 	case len(s) > most:
 		return fmt.Errorf("%s %q: %d bytes, at most %d are allowed", what, clip(s), len(s), most)
-	case underscore && (s[0] == '-' || s[0] == '_'):
+	case s[0] == '-' || s[0] == '_' && underscore:
 		return fmt.Errorf("%s %q: must start with a lower-case letter or a digit", what, clip(s))
 	}
 	allowed := "lower-case letters, digits and -"
@@ -110,7 +116,7 @@ func quoteAt(s string, i int) string {
 // clip shortens a name from outside before it goes into an error.
 func clip(s string) string {
 	if len(s) > 80 {
-		return s[:80] + "…"
+		return cut(s, 80) + "…"
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -19,9 +20,12 @@ type Notice struct {
 
 // NoticeID is the same whoever fans out: hash of outage, event and recipient.
 func NoticeID(outage string, e Event, recipient string) string {
-	sum := sha256.Sum256([]byte(outage + "\n" + string(e) + "\n" + strings.ToLower(recipient)))
+	sum := sha256.Sum256([]byte(outage + "\n" + string(e) + "\n" + fold(recipient)))
 	return hex.EncodeToString(sum[:16])
 }
+
+// fold makes one of addresses that differ in case only: nobody wants the same mail twice for it.
+func fold(address string) string { return strings.ToLower(address) }
 
 // Subject is where the notice waits.
 func (n *Notice) Subject() string { return NoticeSubject(n.ID) }
@@ -31,13 +35,21 @@ func (n *Notice) Validate() error {
 	if err := ValidateRecipient(n.Recipient); err != nil {
 		return err
 	}
+	if err := validateVersion(n.Outage.V); err != nil {
+		return fmt.Errorf("event: %w", err)
+	}
 	if err := n.Outage.Validate(); err != nil {
 		return err
 	}
 	if want := NoticeID(n.Outage.Outage, n.Outage.Event, n.Recipient); n.ID != want {
 		return fmt.Errorf("id %q: want %q", clip(n.ID), want)
 	}
-	return nil
+	return validateTime("created", n.Created)
+}
+
+func (n *Notice) tidy() {
+	n.Outage.V, n.Created = Version, stamp(n.Created)
+	n.Outage.tidy()
 }
 
 func (n *Notice) version() *int                 { return &n.V }
@@ -72,10 +84,30 @@ func (d *Delivery) Validate() error {
 	if strings.ContainsAny(d.Notice, ".*>") {
 		return fmt.Errorf("notice %q: not one subject token", clip(d.Notice))
 	}
-	if len(d.Answer) > MaxOutput {
-		return fmt.Errorf("answer of %d bytes: too long", len(d.Answer))
+	if err := validateID("outage", d.Outage); err != nil {
+		return err
 	}
-	return d.Check.Validate()
+	if err := d.Event.validate(); err != nil {
+		return err
+	}
+	if err := d.Check.Validate(); err != nil {
+		return err
+	}
+	if err := ValidateRecipient(d.Recipient); err != nil {
+		return err
+	}
+	if d.Attempts < 0 {
+		return fmt.Errorf("attempts %d: want 0 or more", d.Attempts)
+	}
+	return cmp.Or(
+		validateTime("time", d.Time),
+		validateText("answer", d.Answer, MaxOutput),
+		validateText("by", d.By, maxWord),
+	)
+}
+
+func (d *Delivery) tidy() {
+	d.Answer, d.By, d.Time = CleanText(d.Answer, MaxOutput), CleanText(d.By, maxWord), stamp(d.Time)
 }
 
 func (d *Delivery) version() *int                 { return &d.V }

@@ -1,9 +1,12 @@
 package events
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,18 +29,6 @@ type Outage struct {
 	Reason string     `json:"reason"`         // one sentence for people
 	By     string     `json:"by"`             // the arbiter whose proposal was committed
 	Note   string     `json:"note,omitempty"` // the check's note
-}
-
-// NodeVote is what one node saw in a round.
-type NodeVote struct {
-	Node    string    `json:"node"`
-	Site    string    `json:"site"`
-	Vote    Vote      `json:"vote"`             // none: abstained or, without a status, not answered yet
-	Status  Status    `json:"status,omitempty"` // empty: not answered
-	Output  string    `json:"output,omitempty"` // what the plugin said
-	Time    time.Time `json:"time,omitzero"`    // when the answer arrived, by the arbiter's clock
-	Elapsed Millis    `json:"elapsed_ms"`       // how long the plugin ran
-	Result  string    `json:"result,omitempty"` // id of the result
 }
 
 // OutageID names an outage after its check and the round that opened it.
@@ -73,102 +64,67 @@ func (o *Outage) Validate() error {
 	if o.Time.IsZero() || o.Opened.IsZero() {
 		return fmt.Errorf("time or opened is missing")
 	}
-	if o.Agree < 1 {
-		return fmt.Errorf("agree %d: want 1 or more", o.Agree)
+	if o.Agree < 1 || o.Agree > MaxAgree {
+		return fmt.Errorf("agree %d: want 1 to %d", o.Agree, MaxAgree)
 	}
-	if len(o.Votes) > MaxVotes {
-		return fmt.Errorf("votes: %d of them, at most %d are allowed", len(o.Votes), MaxVotes)
+	if o.Able < 0 {
+		return fmt.Errorf("able %d: want 0 or more", o.Able)
 	}
-	for _, v := range o.Votes {
-		if err := v.validate(); err != nil {
+	if err := o.validateProof(); err != nil {
+		return err
+	}
+	if o.Round != "" {
+		if err := validateID("round", o.Round); err != nil {
 			return err
 		}
 	}
-	if n := len(o.Witnesses(Down)); o.Event == Opened && n < o.Agree {
-		return fmt.Errorf("opened by %d sites, %d have to agree", n, o.Agree)
-	}
-	if n := len(o.Witnesses(Up)); o.Event == Closed && n < 1 {
-		return fmt.Errorf("closed without a site that says up")
-	}
-	return nil
+	return cmp.Or(
+		validateTime("time", o.Time),
+		validateTime("opened", o.Opened),
+		validateText("reason", o.Reason, MaxReason),
+		validateText("by", o.By, maxWord),
+		validateText("note", o.Note, MaxNote),
+	)
 }
 
-func (v NodeVote) validate() error {
-	if err := ValidateNode(v.Node); err != nil {
-		return err
+// validateProof holds the votes against the event. A node that stood there twice could be two witnesses.
+func (o *Outage) validateProof() error {
+	if len(o.Votes) > MaxVotes {
+		return fmt.Errorf("votes: %d of them, at most %d are allowed", len(o.Votes), MaxVotes)
 	}
-	if err := ValidateNode(v.Site); err != nil {
-		return fmt.Errorf("site: %w", err)
-	}
-	if err := v.Vote.validate(); err != nil {
-		return err
-	}
-	if v.Status == "" {
-		if v.Vote != None {
-			return fmt.Errorf("vote of %s: %s without a status", v.Node, v.Vote)
+	for i, v := range o.Votes {
+		if err := v.validate(); err != nil {
+			return err
 		}
+		if i > 0 && o.Votes[i-1].Node >= v.Node {
+			return fmt.Errorf("votes: %s after %s: want one per node, sorted", v.Node, o.Votes[i-1].Node)
+		}
+	}
+	down, up := len(o.Witnesses(Down)), len(o.Witnesses(Up))
+	switch {
+	case o.Event == Opened && down < o.Agree:
+		return fmt.Errorf("opened by %d sites, %d have to agree", down, o.Agree)
+	case o.Event == Closed && up < 1:
+		return fmt.Errorf("closed without a site that says up")
+	case o.Event == Closed && down >= o.Agree:
+		return fmt.Errorf("closed while %d sites say down, %d make an outage", down, o.Agree)
+	default:
 		return nil
 	}
-	if err := v.Status.validate(); err != nil {
-		return err
+}
+
+func (o *Outage) tidy() {
+	o.Time, o.Opened = stamp(o.Time), stamp(o.Opened)
+	o.Reason, o.By, o.Note = CleanText(o.Reason, MaxReason), CleanText(o.By, maxWord), CleanText(o.Note, MaxNote)
+	o.Votes = list(slices.Clone(o.Votes))
+	for i := range o.Votes {
+		v := &o.Votes[i]
+		v.Output, v.Time, v.Elapsed = CleanText(v.Output, MaxVoteOutput), stamp(v.Time), v.Elapsed.round()
 	}
-	if v.Vote != v.Status.Vote() {
-		return fmt.Errorf("vote of %s: %s with status %s", v.Node, v.Vote, v.Status)
-	}
-	return nil
+	slices.SortStableFunc(o.Votes, func(a, b NodeVote) int { return strings.Compare(a.Node, b.Node) })
 }
 
 func (o *Outage) version() *int { return &o.V }
 func (o *Outage) belongsOn(subject string) bool {
 	return subject == o.Subject() || subject == OutageSubject(o.Event, o.Check)
-}
-
-// Headers of an outage event: CloudEvents 1.0 in the NATS protocol binding's binary mode, so that any NATS client can
-// route events without reading the body.
-const (
-	HeaderID          = "ce-id"
-	HeaderType        = "ce-type"
-	HeaderSource      = "ce-source"
-	HeaderSpecVersion = "ce-specversion"
-	HeaderTime        = "ce-time"
-	HeaderSubject     = "ce-subject"
-	HeaderContentType = "content-type"
-
-	cloudEventsVersion = "1.0"
-	typePrefix         = "org.dmonitor.outage."
-)
-
-// Headers returns the event's CloudEvents headers.
-func (o *Outage) Headers() map[string]string {
-	return map[string]string{
-		HeaderID:          o.ID,
-		HeaderType:        typePrefix + string(o.Event),
-		HeaderSource:      "dmonitor/" + o.By,
-		HeaderSpecVersion: cloudEventsVersion,
-		HeaderTime:        o.Time.UTC().Format(time.RFC3339Nano),
-		HeaderSubject:     o.Check.String(),
-		HeaderContentType: "application/json",
-	}
-}
-
-// sites lists the sites whose votes count as v. A site with several nodes has one vote: an up from one of its nodes
-// contradicts a down from another, so the site is no witness.
-func sites(votes []NodeVote, v Vote) []string {
-	bySite := map[string]Vote{}
-	for _, nv := range votes {
-		bySite[nv.Site] = mergeVotes(bySite[nv.Site], nv.Vote)
-	}
-	return sortedKeys(bySite, func(got Vote) bool { return got == v })
-}
-
-// mergeVotes combines the votes of two nodes of one site: up wins over down, down over none.
-func mergeVotes(a, b Vote) Vote {
-	switch {
-	case a == Up || b == Up:
-		return Up
-	case a == Down || b == Down:
-		return Down
-	default:
-		return None
-	}
 }

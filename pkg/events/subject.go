@@ -84,7 +84,10 @@ func (c Check) tail() string { return c.Test + "." + c.Host }
 func parseTail(s string) (Check, error) {
 	test, host, _ := strings.Cut(s, ".")
 	c := Check{Host: host, Test: test}
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return Check{}, err
+	}
+	return c, nil
 }
 
 // ParseResultSubject reads node and check from a result's subject.
@@ -105,7 +108,7 @@ func ParseResultSubject(subject string) (node string, c Check, err error) {
 }
 
 // ParseOutageSubject reads event and check from the subject of a proposal or of a committed event. The event may be
-// one this version doesn't know; readers ignore those.
+// one this version doesn't know, but is one token of [a-z0-9_-]; readers ignore those they don't know.
 func ParseOutageSubject(subject string) (e Event, c Check, err error) {
 	rest, ok := strings.CutPrefix(subject, SubjectOutages)
 	if !ok {
@@ -115,6 +118,9 @@ func ParseOutageSubject(subject string) (e Event, c Check, err error) {
 		return "", Check{}, fmt.Errorf("subject %q: not an outage event", clip(subject))
 	}
 	event, tail, _ := strings.Cut(rest, ".")
+	if err := validateWord("event", event, MaxTestLen, true); err != nil {
+		return "", Check{}, fmt.Errorf("subject %q: %w", clip(subject), err)
+	}
 	c, err = parseTail(tail)
 	if err != nil {
 		return "", Check{}, fmt.Errorf("subject %q: %w", clip(subject), err)
