@@ -41,7 +41,7 @@ func OutageID(c Check, round string) string {
 func EventID(outage string, e Event) string { return outage + "-" + string(e) }
 
 // Witnesses lists the sites whose vote is v, sorted, each once.
-func (o *Outage) Witnesses(v Vote) []string { return sites(o.Votes, v) }
+func (o *Outage) Witnesses(v Vote) []string { return Sites(o.Votes, v) }
 
 // Subject is where the event is proposed; OutageSubject is where it appears once committed.
 func (o *Outage) Subject() string { return ProposeSubject(o.Event, o.Check) }

@@ -55,9 +55,9 @@ func (v NodeVote) validate() error {
 	return nil
 }
 
-// sites lists the sites whose votes count as v. A site with several nodes has one vote: an up from one of its nodes
-// contradicts a down from another, so the site is no witness.
-func sites(votes []NodeVote, v Vote) []string {
+// Sites lists the sites whose votes count as v, sorted, each once. A site with several nodes has one vote: an up from
+// one of its nodes contradicts a down from another, so the site is no witness.
+func Sites(votes []NodeVote, v Vote) []string {
 	bySite := map[string]Vote{}
 	for _, nv := range votes {
 		bySite[nv.Site] = mergeVotes(bySite[nv.Site], nv.Vote)
