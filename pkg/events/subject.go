@@ -15,6 +15,7 @@ const (
 	SubjectOutages    = "dmonitor.outages."    // + <event>.<test>.<host>; the public contract
 	SubjectNotices    = "dmonitor.notices."    // + <notice id>
 	SubjectDeliveries = "dmonitor.deliveries." // + <outcome>.<notice id>
+	SubjectConfig     = "dmonitor.config."     // + <node>; says that the node's Contribution was stored, without a body
 
 	AllConfirm    = SubjectConfirm + ">"
 	AllResults    = SubjectResults + ">"
@@ -23,6 +24,7 @@ const (
 	AllOutages    = SubjectOutages + ">"
 	AllNotices    = SubjectNotices + "*"
 	AllDeliveries = SubjectDeliveries + ">"
+	AllConfig     = SubjectConfig + ">"
 )
 
 // Streams, buckets and durable consumers of the bus.
