@@ -1,0 +1,251 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/dmonitor/dmonitor/pkg/confdir"
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// Prefix of every environment variable of dmonitor.
+const Prefix = "DMONITOR_"
+
+// Env is how a process runs, as the environment says it. What to check is files; see package confdir.
+type Env struct {
+	Config       string        `env:"CONFIG" envDefault:"/etc/dmonitor" help:"folder that says what to check and whom to tell"`
+	Data         string        `env:"DATA" envDefault:"/var/lib/dmonitor" help:"folder for what dmonitor keeps"`
+	Node         string        `env:"NODE" help:"name of this node (default: the host's name, dots as dashes)"`
+	Site         string        `env:"SITE" help:"where this node is; nodes that can fail together share a site (default: the node's name)"`
+	Nodes        []string      `env:"NODES" help:"members of the bus, as a:2929,b:2929 (default: nodes.txt)"`
+	Listen       string        `env:"LISTEN" envDefault:":2929" help:"cluster address of this node"`
+	ClientListen string        `env:"CLIENT_LISTEN" envDefault:"127.0.0.1:4222" help:"address for NATS clients: other tools, the command line"`
+	Insecure     bool          `env:"INSECURE" help:"allow listening beyond loopback without a cluster key"`
+	BusURL       string        `env:"BUS_URL" help:"connect to this bus instead of carrying one: nats://a:4222,nats://b:4222"`
+	BusCreds     string        `env:"BUS_CREDS" help:"NATS credentials file to connect with"`
+	SMTPURL      string        `env:"SMTP_URL" envDefault:"smtp://localhost:25" help:"mail server: smtp://, smtps://, with user:password@ if it wants one"`
+	SMTPPassword string        `env:"SMTP_PASSWORD_FILE" help:"file that holds the mail server's password"`
+	MailFrom     string        `env:"MAIL_FROM" help:"sender of the mails (default: dmonitor@ the host's name)"`
+	Interval     time.Duration `env:"INTERVAL" envDefault:"60s" help:"how often every node looks at a check"`
+	Timeout      time.Duration `env:"TIMEOUT" envDefault:"10s" help:"how long a plugin may take"`
+	Agree        int           `env:"AGREE" envDefault:"2" help:"sites that have to see it down"`
+	Plugins      []string      `env:"PLUGINS" help:"further plugin folders, as /a,/b; looked into after <config>/plugins"`
+	Concurrency  int           `env:"CONCURRENCY" help:"plugins that may run at once on this node (default: see docs)"`
+	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" help:"json, console, or auto: console on a terminal"`
+}
+
+// Load reads the environment given as "NAME=value" strings. Host is the machine's name, for the defaults. The error
+// joins everything that is wrong, one line each, and names the variable and the remedy.
+func Load(environ []string, host string) (Env, error) {
+	vars := env.ToMap(environ)
+	for name, value := range vars { // An empty variable is one that isn't set: compose files write them so.
+		if value == "" {
+			delete(vars, name)
+		}
+	}
+	var e Env
+	errs := []error{unknown(vars)}
+	if err := env.ParseWithOptions(&e, env.Options{Prefix: Prefix, Environment: vars}); err != nil {
+		return Env{}, errors.Join(append(errs, explain(err))...)
+	}
+	_, listenSet := vars[Prefix+"LISTEN"]
+	e.fill(host, listenSet)
+	return e, errors.Join(append(errs, e.validate()...)...)
+}
+
+// fill sets the defaults that depend on the machine.
+func (e *Env) fill(host string, listenSet bool) {
+	if e.Node == "" {
+		e.Node = NodeName(host)
+		// A loopback address chosen by hand means several nodes on one machine, whose name they can't all bear.
+		if a, err := netip.ParseAddrPort(e.Listen); err == nil && listenSet && a.Addr().IsLoopback() {
+			e.Node = NodeName(fmt.Sprintf("%s-%s", e.Node, strings.TrimSuffix(e.Listen, ":2929")))
+		}
+	}
+	if e.Site == "" {
+		e.Site = e.Node
+	}
+	if e.MailFrom == "" {
+		e.MailFrom = "dmonitor@" + host
+	}
+}
+
+func (e *Env) validate() []error {
+	var errs []error
+	fail := func(name, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s%s: %s", Prefix, name, fmt.Sprintf(format, args...)))
+	}
+	if err := events.ValidateNode(e.Node); err != nil {
+		fail("NODE", "%v", err)
+	}
+	if err := events.ValidateNode(e.Site); err != nil {
+		fail("SITE", "%v", err)
+	}
+	if e.Interval < events.MinInterval || e.Interval > events.MaxInterval {
+		fail("INTERVAL", "%v: want %v to %v", e.Interval, events.MinInterval, events.MaxInterval)
+	}
+	if e.Timeout < events.MinTimeout || e.Timeout > events.MaxTimeout {
+		fail("TIMEOUT", "%v: want %v to %v", e.Timeout, events.MinTimeout, events.MaxTimeout)
+	}
+	if e.Agree < 1 || e.Agree > events.MaxAgree {
+		fail("AGREE", "%d: want 1 to %d", e.Agree, events.MaxAgree)
+	}
+	if e.Concurrency < 0 {
+		fail("CONCURRENCY", "%d: want 1 or more", e.Concurrency)
+	}
+	for i, n := range e.Nodes {
+		var err error
+		if e.Nodes[i], err = confdir.ParseNode(strings.TrimSpace(n)); err != nil {
+			fail("NODES", "%v", err)
+		}
+	}
+	for _, a := range []struct{ name, addr string }{{"LISTEN", e.Listen}, {"CLIENT_LISTEN", e.ClientListen}} {
+		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+			fail(a.name, "%q: want host:port, such as 127.0.0.1:4222", a.addr)
+		}
+	}
+	if !slices.Contains(logLevels, e.LogLevel) {
+		fail("LOG_LEVEL", "%q: want one of %s", e.LogLevel, strings.Join(logLevels, ", "))
+	}
+	if !slices.Contains(logFormats, e.LogFormat) {
+		fail("LOG_FORMAT", "%q: want one of %s", e.LogFormat, strings.Join(logFormats, ", "))
+	}
+	return errs
+}
+
+// Defaults are what a check's file may leave out.
+func (e *Env) Defaults() confdir.Defaults {
+	return confdir.Defaults{Interval: e.Interval, Timeout: e.Timeout, Agree: e.Agree}
+}
+
+// NodeName makes a node's name from a host's: lower case, everything else than letters and digits as dashes.
+func NodeName(host string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
+			return r
+		case 'A' <= r && r <= 'Z':
+			return r - 'A' + 'a'
+		default:
+			return '-'
+		}
+	}, host)
+	name = strings.Trim(name, "-")
+	if name == "" {
+		name = "node"
+	}
+	return name[:min(len(name), events.MaxNodeLen)]
+}
+
+// Host is the machine's name, "localhost" if it has none.
+func Host() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return "localhost"
+	}
+	return host
+}
+
+// setting is one variable, for help and for telling misspelt ones.
+type setting struct{ Name, Default, Help string }
+
+func settings() []setting {
+	var out []setting
+	t := reflect.TypeFor[Env]()
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag
+		out = append(out, setting{Prefix + tag.Get("env"), tag.Get("envDefault"), tag.Get("help")})
+	}
+	return out
+}
+
+// unknown refuses DMONITOR_ variables that nobody reads: a misspelt setting would otherwise be silently the default.
+func unknown(vars map[string]string) error {
+	var errs []error
+	known := settings()
+	for name := range vars {
+		if !strings.HasPrefix(name, Prefix) || slices.ContainsFunc(known, func(s setting) bool { return s.Name == name }) {
+			continue
+		}
+		hint := "see --help for those there are"
+		if s := closest(name, known); s != "" {
+			hint = "did you mean " + s + "?"
+		}
+		errs = append(errs, fmt.Errorf("%s: no such setting; %s", name, hint))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+// explain turns the library's errors into one line per variable.
+func explain(err error) error {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return err
+	}
+	var errs []error
+	for _, one := range all.Errors {
+		var parse env.ParseError
+		if errors.As(one, &parse) {
+			tag, _ := reflect.TypeFor[Env]().FieldByName(parse.Name)
+			one = fmt.Errorf("%s%s: want a %s: %w", Prefix, tag.Tag.Get("env"), kind(parse.Type), parse.Err)
+		}
+		errs = append(errs, one)
+	}
+	return errors.Join(errs...)
+}
+
+func kind(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "duration such as 30s or 5m"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int:
+		return "whole number"
+	default:
+		return t.String()
+	}
+}
+
+// closest finds the setting that differs from name in at most two edits, for "did you mean".
+func closest(name string, known []setting) string {
+	best, found := 3, ""
+	for _, s := range known {
+		if d := distance(name, s.Name); d < best {
+			best, found = d, s.Name
+		}
+	}
+	return found
+}
+
+// distance is the Levenshtein distance of two short strings.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next := min(row[j+1]+1, row[j]+1, diagonal+cost)
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
