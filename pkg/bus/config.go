@@ -1,0 +1,125 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// FollowCatalog's timing: the bucket is read again now and then even if nothing seems to have happened; and a copy gets
+// this long to learn what its leader has just told us.
+const (
+	rereadEvery = 30 * time.Second
+	catchUp     = 2 * time.Second
+	catchUpTry  = 20 * time.Millisecond
+)
+
+// PutContribution stores what a node's directory says, in place of what it said before.
+func (b *Bus) PutContribution(ctx context.Context, c events.Contribution) error {
+	data, err := events.Encode(&c)
+	if err != nil {
+		return err
+	}
+	msg := &nats.Msg{Subject: kvKey(events.BucketConfig, events.ConfigKey(c.Node)), Data: data}
+	if _, err := b.store(ctx, msg); err != nil {
+		return fmt.Errorf("store the configuration of %s: %w", c.Node, err)
+	}
+	return nil
+}
+
+// Contributions reads what all nodes' directories say. One that can't be read is logged and passed over.
+func (b *Bus) Contributions(ctx context.Context) ([]events.Contribution, error) {
+	all, _, err := b.contributions(ctx)
+	return all, err
+}
+
+// contributions also returns the sequence of the newest one, read or not.
+func (b *Bus) contributions(ctx context.Context) (all []events.Contribution, newest uint64, err error) {
+	err = b.readLast(ctx, kvStream+events.BucketConfig, kvKey(events.BucketConfig, ">"), func(m stored) error {
+		newest = max(newest, m.seq)
+		if m.deleted() {
+			return nil
+		}
+		c, err := events.Decode[events.Contribution](m.key(events.BucketConfig), m.data)
+		if err != nil {
+			return b.passOver(m, err)
+		}
+		all = append(all, c)
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the configuration: %w", err)
+	}
+	return all, newest, nil
+}
+
+// FollowCatalog calls handle with the union of all contributions: once at the start, and after each change. It blocks
+// until the context ends, and outlives any trouble of the bus; what is in force is what handle got last. A change is
+// seen at once; one that happened while this process was cut off, on reconnect, and in any case within 30 s.
+func (b *Bus) FollowCatalog(ctx context.Context, handle func(events.Catalog)) error {
+	told := make(chan uint64, 16) // sequences of stored contributions; 0: read again
+	tell := func(seq uint64) {
+		select {
+		case told <- seq:
+		default: // enough are waiting to have all read again
+		}
+	}
+	sub, err := b.subscribe(events.AllConfig, func(msg *nats.Msg) error {
+		seq, err := strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64)
+		tell(seq)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer sub.Stop()
+	defer b.onReconnect(func() { tell(0) })()
+
+	var last *events.Catalog
+	for want := uint64(0); ; {
+		pause := rereadEvery
+		if cat, err := b.readCatalog(ctx, want); err != nil {
+			pause = time.Second
+		} else {
+			want = 0
+			if last == nil || !reflect.DeepEqual(*last, cat) {
+				last = &cat
+				handle(cat)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case seq := <-told:
+			want = max(want, seq)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// readCatalog reads the bucket, if need be again until the copy that answers has the contribution we were told of.
+func (b *Bus) readCatalog(ctx context.Context, want uint64) (events.Catalog, error) {
+	until := time.Now().Add(catchUp)
+	for {
+		all, newest, err := b.contributions(ctx)
+		if err != nil {
+			if ctx.Err() == nil && b.slow.due(time.Now()) {
+				b.log.Warn().Err(err).Msg("can't read the configuration; what was read before stays in force")
+			}
+			return events.Catalog{}, err
+		}
+		if newest >= want || time.Now().After(until) {
+			return events.Merge(all), nil
+		}
+		if err := sleep(ctx, catchUpTry); err != nil {
+			return events.Catalog{}, err
+		}
+	}
+}

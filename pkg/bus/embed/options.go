@@ -1,0 +1,148 @@
+package embed
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/rs/zerolog"
+)
+
+// Cluster is the name of the cluster: a server with another one is refused by the members.
+const Cluster = "dmonitor"
+
+// Where the server listens if Options is silent: the cluster's port, and NATS's own for clients on this host.
+const (
+	DefaultListen       = ":2929"
+	DefaultClientListen = "127.0.0.1:4222"
+)
+
+// Options say how the member runs.
+type Options struct {
+	Name         string   // of the member: unique in the cluster, and always the same
+	Nodes        []string // host:port of all members, this one included; none or one: standalone
+	Listen       string   // address for the other members; empty: DefaultListen; not opened when standalone
+	ClientListen string   // address for NATS clients; empty: DefaultClientListen; port 0: any free one
+	Advertise    string   // host:port under which others are told of this member; empty: as they see it
+	Data         string   // folder; made if missing
+	MaxPayload   int      // bytes of the largest message
+	Insecure     bool     // allow addresses that other hosts can reach
+	Log          zerolog.Logger
+}
+
+// clustered tells whether this member has company.
+func (o Options) clustered() bool { return len(o.Nodes) > 1 }
+
+func (o Options) withDefaults() Options {
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.ClientListen == "" {
+		o.ClientListen = DefaultClientListen
+	}
+	return o
+}
+
+// A listener is an address and the variable that sets it, for messages.
+type listener struct {
+	addr, variable, purpose string
+	host                    string
+	port                    int // -1: any free one
+}
+
+func newListener(addr, variable, purpose string) (listener, error) {
+	l := listener{addr: addr, variable: variable, purpose: purpose}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return l, fmt.Errorf("%s=%q: want host:port, such as 127.0.0.1:2929", variable, addr)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < -1 || n > 65535 {
+		return l, fmt.Errorf("%s=%q: the port is no number from 0 to 65535", variable, addr)
+	}
+	if n == 0 {
+		n = -1 // the server takes 0 for "the default" here and for "off" there
+	}
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	l.host, l.port = host, n
+	return l, nil
+}
+
+// local tells whether only processes of this host can connect.
+func (l listener) local() bool {
+	if l.host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(l.host)
+	return err == nil && ip.IsLoopback()
+}
+
+// guard refuses an address that other hosts can reach.
+func (l listener) guard() error {
+	if l.local() {
+		return nil
+	}
+	return fmt.Errorf("%s=%q: without a cluster key anybody who reaches this address could read and write the bus, "+
+		"so only loopback addresses are allowed for %s; set %s=%s, or DMONITOR_INSECURE=true on a network you trust",
+		l.variable, l.addr, l.purpose, l.variable, net.JoinHostPort("127.0.0.1", portText(l.port)))
+}
+
+// free returns an error if another process listens there. It says which variable to change, which the server's own
+// message doesn't.
+func (l listener) free() error {
+	if l.port == -1 {
+		return nil
+	}
+	ln, err := net.Listen("tcp", net.JoinHostPort(l.host, strconv.Itoa(l.port)))
+	if err != nil {
+		return fmt.Errorf("listen for %s on %s (%s): %w", l.purpose, l.addr, l.variable, err)
+	}
+	return ln.Close()
+}
+
+func portText(port int) string { return strconv.Itoa(max(port, 0)) }
+
+// listeners checks both addresses and returns them. The cluster's is not looked at when standalone.
+func (o Options) listeners() (client, cluster listener, err error) {
+	if client, err = newListener(o.ClientListen, "DMONITOR_CLIENT_LISTEN", "clients"); err != nil {
+		return client, cluster, err
+	}
+	used := []listener{client}
+	if o.clustered() {
+		if cluster, err = newListener(o.Listen, "DMONITOR_LISTEN", "the cluster"); err != nil {
+			return client, cluster, err
+		}
+		used = append(used, cluster)
+	}
+	for _, l := range used {
+		if o.Insecure {
+			if !l.local() {
+				o.Log.Warn().Msgf("INSECURE: %s=%s is open to other hosts, without encryption and without a key "+
+					"(DMONITOR_INSECURE=true): whoever reaches it can read and write the bus", l.variable, l.addr)
+			}
+			continue
+		}
+		if err := l.guard(); err != nil {
+			return client, cluster, err
+		}
+	}
+	return client, cluster, nil
+}
+
+// routes turns the list of members into what the server dials.
+func (o Options) routes() ([]*url.URL, error) {
+	var out []*url.URL
+	for _, n := range o.Nodes {
+		host, port, err := net.SplitHostPort(n)
+		if err != nil || host == "" || port == "" || strings.ContainsAny(n, "/@ ") {
+			return nil, fmt.Errorf("node %q: want host:port, such as mon1.example.com:2929", n)
+		}
+		out = append(out, &url.URL{Scheme: "nats-route", Host: n})
+	}
+	return out, nil
+}

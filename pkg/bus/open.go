@@ -1,0 +1,250 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/dmonitor/dmonitor/pkg/bus/embed"
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// Options say how this process takes part in the bus.
+type Options struct {
+	// URL is where to connect, a comma-separated list (DMONITOR_BUS_URL). Empty: embed a member.
+	URL string
+	// Creds is a NATS credentials file (DMONITOR_BUS_CREDS), used with URL.
+	Creds string
+	// Node is this process's name on the bus, as events.ValidateNode wants it. Two members never share one.
+	Node string
+	// Nodes are the addresses of all members, host:port, this one included. None or one: standalone.
+	Nodes []string
+	// Listen is the address for the other members (DMONITOR_LISTEN); empty: ":2929". Not opened when standalone.
+	Listen string
+	// ClientListen is the address for NATS clients (DMONITOR_CLIENT_LISTEN); empty: "127.0.0.1:4222"; port 0: any.
+	ClientListen string
+	// Advertise is the address under which members tell each other of this one; empty: as they see it. It matters
+	// only where a member's own address is not the one the others have in Nodes.
+	Advertise string
+	// Data is the data folder (DMONITOR_DATA), made if missing. One process at a time.
+	Data string
+	// Insecure allows Listen and ClientListen to be reachable from other hosts (DMONITOR_INSECURE).
+	Insecure bool
+	// Log is where the bus tells of its troubles.
+	Log zerolog.Logger
+}
+
+// embeds tells whether this process is a member.
+func (o Options) embeds() bool { return o.URL == "" }
+
+// Connection settings: a server that doesn't answer two pings of a second each is given up (see nats.md's measurements
+// in embed), and the next one is tried at once.
+const (
+	connectWait   = 2 * time.Second
+	pingInterval  = time.Second
+	maxPings      = 2
+	reconnectWait = 250 * time.Millisecond
+	callWait      = 5 * time.Second // the longest that one write or read takes if the caller sets no shorter limit
+	spareBytes    = 64 << 10        // headers on top of the largest message
+)
+
+// Bus is this process's place on the bus. Its methods may be called from any goroutine.
+type Bus struct {
+	o   Options
+	log zerolog.Logger
+	srv *embed.Server // nil: connected only
+	nc  *nats.Conn
+	js  jetstream.JetStream
+
+	closing context.Context // ends when Close begins
+	begin   context.CancelFunc
+	tasks   sync.WaitGroup // what runs until closing
+	closed  chan struct{}  // the connection is closed for good
+	never   chan error     // Failed of a process that embeds nothing
+	slow    slowLog
+
+	mu        sync.Mutex
+	reconnect map[int]func()
+	nextID    int
+}
+
+// Open starts the member, or connects. It does not wait for other members, nor, with URL, for the bus to be there: that
+// is Ready's part. The context bounds the opening only.
+func Open(ctx context.Context, o Options) (*Bus, error) {
+	if err := events.ValidateNode(o.Node); err != nil {
+		return nil, fmt.Errorf("open the bus (DMONITOR_NODE): %w", err)
+	}
+	b := &Bus{o: o, log: o.Log, closed: make(chan struct{}), never: make(chan error), reconnect: map[int]func(){}}
+	b.closing, b.begin = context.WithCancel(context.Background())
+	opts := b.connOptions()
+	if o.embeds() {
+		srv, err := embed.Start(ctx, embed.Options{
+			Name: o.Node, Nodes: o.Nodes, Listen: o.Listen, ClientListen: o.ClientListen, Advertise: o.Advertise,
+			Data: o.Data, MaxPayload: events.MaxMessage + spareBytes, Insecure: o.Insecure, Log: o.Log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		b.srv = srv
+		opts = append(opts, nats.InProcessServer(srv)) // stays with its own server, whatever happens
+	} else if o.Creds != "" {
+		opts = append(opts, nats.UserCredentials(o.Creds))
+	}
+	if err := b.connect(opts); err != nil {
+		if b.srv != nil {
+			err = errors.Join(err, b.srv.Stop(ctx))
+		}
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Bus) connect(opts []nats.Option) error {
+	nc, err := nats.Connect(b.o.URL, opts...)
+	if err != nil {
+		return fmt.Errorf("connect to the bus (DMONITOR_BUS_URL): %w", err)
+	}
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(callWait))
+	if err != nil {
+		nc.Close()
+		return fmt.Errorf("use the bus: %w", err)
+	}
+	b.nc, b.js = nc, js
+	return nil
+}
+
+func (b *Bus) connOptions() []nats.Option {
+	return []nats.Option{
+		nats.Name(b.o.Node),
+		nats.Timeout(connectWait), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(maxPings),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait),
+		nats.IgnoreAuthErrorAbort(),    // credentials may be put right while we wait
+		nats.IgnoreDiscoveredServers(), // the list we were given is the list
+		nats.ReconnectBufSize(-1),      // what is late is useless: fail instead of sending it later
+		nats.ConnectHandler(func(*nats.Conn) { b.reconnected("connected to the bus") }),
+		nats.ReconnectHandler(func(*nats.Conn) { b.reconnected("connected to the bus again") }),
+		nats.DisconnectErrHandler(b.disconnected),
+		nats.ErrorHandler(b.asyncError),
+		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+	}
+}
+
+func (b *Bus) reconnected(what string) {
+	b.log.Debug().Msg(what)
+	b.mu.Lock()
+	fs := maps.Clone(b.reconnect)
+	b.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(fs)) {
+		fs[id]()
+	}
+}
+
+func (b *Bus) disconnected(_ *nats.Conn, err error) {
+	if b.closing.Err() == nil {
+		b.log.Warn().Err(err).Msg("lost the connection to the bus; trying again")
+	}
+}
+
+// asyncError logs what happens to no call in particular: a subscriber that doesn't keep up, mostly.
+func (b *Bus) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if b.closing.Err() != nil || !b.slow.due(time.Now()) {
+		return
+	}
+	e := b.log.Warn().Err(err)
+	if sub != nil {
+		dropped, _ := sub.Dropped()
+		e = e.Str("subject", strings.TrimSpace(sub.Subject)).Int("dropped", dropped)
+	}
+	e.Msg("trouble on the bus")
+}
+
+// Conn is the connection, for what this package has no words for.
+func (b *Bus) Conn() *nats.Conn { return b.nc }
+
+// JetStream is the connection's JetStream, for what this package has no words for.
+func (b *Bus) JetStream() jetstream.JetStream { return b.js }
+
+// ClientURL is where NATS clients connect to the embedded member; "" if there is none.
+func (b *Bus) ClientURL() string {
+	if b.srv == nil {
+		return ""
+	}
+	return b.srv.ClientURL()
+}
+
+// ClusterAddr is where other members connect to the embedded one; "" if there is none or it is standalone.
+func (b *Bus) ClusterAddr() string {
+	if b.srv == nil {
+		return ""
+	}
+	return b.srv.ClusterAddr()
+}
+
+// Failed delivers an error when the embedded member can't go on, such as when another member has its name. The process
+// should stop then, and say why. For a process that embeds nothing it never delivers.
+func (b *Bus) Failed() <-chan error {
+	if b.srv == nil {
+		return b.never
+	}
+	return b.srv.Failed()
+}
+
+// OnReconnect has f called whenever the connection was lost and is there again (also when it is there for the first
+// time, if it wasn't at Open). What was published in between was missed. The calls come one at a time and must not
+// block: they hold up the connection's other notifications.
+func (b *Bus) OnReconnect(f func()) { b.onReconnect(f) }
+
+// onReconnect is OnReconnect for those who stop some day.
+func (b *Bus) onReconnect(f func()) (forget func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id := b.nextID
+	b.nextID++
+	b.reconnect[id] = f
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.reconnect, id)
+	}
+}
+
+// background runs f, which ends when closing does. After Close has begun it does nothing.
+func (b *Bus) background(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closing.Err() == nil {
+		b.tasks.Go(f)
+	}
+}
+
+// Close leaves the bus: what was published is flushed, the connection is closed, and an embedded member hands over
+// what it leads and stops. Stop the services and release leases before. The context bounds it.
+func (b *Bus) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.begin()
+	b.mu.Unlock()
+	b.tasks.Wait()
+	if b.nc.IsConnected() {
+		flush, stop := context.WithTimeout(ctx, connectWait)
+		_ = b.nc.FlushWithContext(flush) // nobody waits for what is lost here
+		stop()
+	}
+	b.nc.Close()
+	select {
+	case <-b.closed:
+	case <-ctx.Done():
+	}
+	if b.srv == nil {
+		return nil
+	}
+	return b.srv.Stop(ctx)
+}

@@ -1,0 +1,199 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// What a caller may branch on.
+var (
+	// ErrConflict is Propose's: another event of the check was committed first.
+	ErrConflict = errors.New("another event was committed first")
+	// ErrNotFound says that there is no such thing, and that the bus is sure of it.
+	ErrNotFound = errors.New("not found")
+)
+
+// Codes of the server for a lost compare-and-swap; on a replicated stream it may be either.
+const (
+	codeWrongLast         jetstream.ErrorCode = 10071
+	codeWrongLastConstant jetstream.ErrorCode = 10164
+)
+
+// Committed is an event that stands in the log.
+type Committed struct {
+	events.Outage
+	Seq    uint64    // its place in the log; the last of its check is what Propose compares with
+	Stored time.Time // by the clock of the log's leader
+}
+
+// Propose writes an event into the log if the check's last event is still the one with sequence last (0: there is none
+// yet), and returns the event's own sequence. errors.Is(err, ErrConflict) says that another event was committed. After
+// any other error the outcome is unknown: read LastOutage before trying again. It takes 5 s at most.
+func (b *Bus) Propose(ctx context.Context, o events.Outage, last uint64) (uint64, error) {
+	data, err := events.Encode(&o)
+	if err != nil {
+		return 0, err
+	}
+	msg := &nats.Msg{Subject: o.Subject(), Data: data, Header: nats.Header{}}
+	for k, v := range o.Headers() {
+		msg.Header[k] = []string{v}
+	}
+	seq, err := b.store(ctx, msg, jetstream.WithExpectLastSequenceForSubject(last, events.ProposeFilter(o.Check)))
+	if err != nil {
+		return 0, fmt.Errorf("propose %s of %s: %w", o.Event, o.Check, err)
+	}
+	return seq, nil
+}
+
+// store writes a message into its stream and returns its sequence once that is durable.
+func (b *Bus) store(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (uint64, error) {
+	ctx, stop := context.WithTimeout(ctx, callWait)
+	defer stop()
+	ack, err := b.js.PublishMsg(ctx, msg, opts...)
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) && (refused.ErrorCode == codeWrongLast || refused.ErrorCode == codeWrongLastConstant) {
+		return 0, fmt.Errorf("%w (%s)", ErrConflict, refused.Description)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// LastOutage reads the last event of a check. It returns ErrNotFound if there is none. The log's leader is asked first;
+// while there is none, whoever has a copy answers, which may be behind.
+func (b *Bus) LastOutage(ctx context.Context, c events.Check) (Committed, error) {
+	m, err := b.lastFromLeader(ctx, events.StreamOutages, events.ProposeFilter(c))
+	if errors.Is(err, ErrNotFound) {
+		return Committed{}, err
+	}
+	if err == nil {
+		if got, known, err := toCommitted(m); err == nil && known {
+			return got, nil
+		}
+	}
+	// No leader, or an event of a newer version that hides the one we know.
+	all, err := b.lastOutages(ctx, events.ProposeFilter(c))
+	if err != nil {
+		return Committed{}, err
+	}
+	got, ok := all[c]
+	if !ok {
+		return Committed{}, ErrNotFound
+	}
+	return got, nil
+}
+
+// LastOutages reads the last event of every check that has one.
+func (b *Bus) LastOutages(ctx context.Context) (map[events.Check]Committed, error) {
+	return b.lastOutages(ctx, events.AllPropose)
+}
+
+func (b *Bus) lastOutages(ctx context.Context, pattern string) (map[events.Check]Committed, error) {
+	last := map[events.Check]Committed{}
+	newest := map[events.Check]uint64{}
+	fold := func(m stored) error {
+		_, check, err := events.ParseOutageSubject(m.subject)
+		if err != nil {
+			return b.passOver(m, err)
+		}
+		newest[check] = max(newest[check], m.seq)
+		got, known, err := toCommitted(m)
+		if err != nil {
+			return b.passOver(m, err)
+		}
+		if known && got.Seq > last[check].Seq {
+			last[check] = got
+		}
+		return nil
+	}
+	err := b.readLast(ctx, events.StreamOutages, pattern, fold)
+	if errors.Is(err, errTooMany) {
+		err = b.readLastByConsumer(ctx, events.StreamOutages, pattern, fold)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for check, got := range last {
+		got.Seq = newest[check] // what the next proposal is compared with, also if we can't read it
+		last[check] = got
+	}
+	return last, nil
+}
+
+// Outages reads the history from a time on (the zero time: all of it), oldest first, up to now. An error of handle ends
+// it and is returned.
+func (b *Bus) Outages(ctx context.Context, since time.Time, handle func(Committed) error) error {
+	return b.readSince(ctx, events.StreamOutages, events.AllPropose, since, func(m stored) error {
+		got, known, err := toCommitted(m)
+		switch {
+		case err != nil:
+			return b.passOver(m, err)
+		case !known:
+			return nil
+		}
+		return handle(got)
+	})
+}
+
+// SubscribeOutages hands on committed events as they happen, one at a time and in order. What happens while this
+// process is cut off is missed: read Outages or LastOutages then.
+func (b *Bus) SubscribeOutages(handle func(Committed)) (*Subscription, error) {
+	return b.subscribe(events.AllOutages, func(msg *nats.Msg) error {
+		m, err := fromRepublished(msg)
+		if err != nil {
+			return err
+		}
+		got, known, err := toCommitted(m)
+		if err == nil && known {
+			handle(got)
+		}
+		return err
+	})
+}
+
+// fromRepublished reads what the stream says about a message it republished.
+func fromRepublished(msg *nats.Msg) (stored, error) {
+	seq, err := strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return stored{}, fmt.Errorf("event without a place in the log: %w", err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, msg.Header.Get(jetstream.TimeStampHeaer))
+	if err != nil {
+		return stored{}, fmt.Errorf("event without the time it was stored: %w", err)
+	}
+	return stored{subject: msg.Subject, data: msg.Data, seq: seq, time: at}, nil
+}
+
+// toCommitted decodes an event. known is false for one of a kind that only a newer version knows.
+func toCommitted(m stored) (c Committed, known bool, err error) {
+	event, _, err := events.ParseOutageSubject(m.subject)
+	if err != nil {
+		return Committed{}, false, err
+	}
+	if !slices.Contains(events.Events, event) {
+		return Committed{}, false, nil
+	}
+	o, err := events.Decode[events.Outage](m.subject, m.data)
+	if err != nil {
+		return Committed{}, false, err
+	}
+	return Committed{Outage: o, Seq: m.seq, Stored: m.time}, true, nil
+}
+
+// passOver logs a stored message that can't be read; the others still are.
+func (b *Bus) passOver(m stored, err error) error {
+	if b.slow.due(time.Now()) {
+		b.log.Warn().Err(err).Str("subject", m.subject).Uint64("seq", m.seq).Msg("stored message can't be read; passed over")
+	}
+	return nil
+}
