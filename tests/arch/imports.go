@@ -20,8 +20,8 @@ var house = []layer{
 	{"pkg/confdir", []string{"pkg/events"}},
 	{"pkg/proc", []string{"pkg/events", "pkg/bus", "pkg/confdir"}},
 	{"services/", []string{"pkg"}},
-	{"plugins", []string{"pkg"}},
-	{"demo", []string{"pkg"}},
+	{"plugins", nil},
+	{"demo", nil},
 	{"cmd", []string{"pkg", "services", "plugins", "demo"}},
 	{"tests", []string{"pkg", "services", "plugins", "demo", "cmd"}},
 }

@@ -89,7 +89,8 @@ var broken = []struct {
 	{name: "round waits", rule: "pure-clock", edit: files{"services/arbiter/round/x.go": clock(`"time"`, "time.NewTimer")}, want: "uses time.NewTimer"},
 	{name: "no doc comment", rule: "package-doc", edit: files{"services/arbiter/extra/x.go": "package extra\n"}, want: "services/arbiter/extra: no file"},
 	{name: "a doc comment in the external test only", rule: "package-doc", edit: files{
-		"services/arbiter/extra/x.go": "package extra\n", "services/arbiter/extra/x_test.go": src("extra_test")}, want: "services/arbiter/extra: no file"},
+		"services/arbiter/extra/x.go": "package extra\n", "services/arbiter/extra/x_test.go": src("extra_test"),
+	}, want: "services/arbiter/extra: no file"},
 	{name: "a comment with a gap", rule: "package-doc", edit: files{"services/arbiter/extra/x.go": "// Package extra.\n\npackage extra\n"}, want: "no file"},
 	{name: "ARCHITECTURE.md names a lost folder", rule: "architecture", edit: files{"ARCHITECTURE.md": "one\n\nsee `pkg/lost`\n"}, want: "ARCHITECTURE.md:3: pkg/lost does not exist"},
 	{name: "ARCHITECTURE.md names a lost file", rule: "architecture", edit: files{"ARCHITECTURE.md": "`LOST.md`\n"}, want: "LOST.md does not exist"},

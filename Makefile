@@ -1,0 +1,93 @@
+# What can be done here. "make" alone lists it.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+TOOLS   := $(CURDIR)/.cache/bin
+
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
+GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
+
+# All modules of the workspace, and every package in them.
+MODULES  := $(shell sed -n 's,^[[:space:]]*\(\./[^ ]*\).*,\1,p' go.work)
+PACKAGES := $(addsuffix /...,$(MODULES))
+MAINS    := ./cmd/dmonitor $(wildcard ./services/*/cmd/* ./plugins/cmd/* ./demo/cmd/*)
+
+# The race detector needs a C compiler. Without one the tests run without it, and say so.
+RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
+# TESTFLAGS=-count=1 runs what has been run before; TESTFLAGS="-run TestName -v" one test.
+TESTFLAGS ?=
+# How long each fuzz target is tried: a time, or a number of inputs such as 20000x.
+FUZZTIME ?= 10s
+COMPOSE  ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.PHONY: help
+help: ## list what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## three nodes, a host that goes down and an inbox, on this machine; needs Go alone
+	@$(GO) run ./cmd/dmonitor demo
+
+.PHONY: up
+up: ## the same as containers, with an inbox on http://localhost:8025
+	$(COMPOSE) up --build
+
+.PHONY: down
+down: ## stop the containers and drop what they kept
+	$(COMPOSE) down -v --remove-orphans
+
+.PHONY: build
+build: ## all programs into bin/, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X github.com/dmonitor/dmonitor/pkg/proc.version=$(VERSION)" -o bin/ $(MAINS)
+
+.PHONY: test
+test: ## all tests but those with containers
+	@.ci/need /usr/lib/nagios/plugins/check_tcp=monitoring-plugins-basic
+	@$(if $(RACE),,echo "no C compiler: testing without the race detector (with one: apt-get install gcc)")
+	$(GO) test $(RACE) -shuffle=on -timeout 15m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: test-compose
+test-compose: ## the containers, for real: outage, mail, and again with one node killed
+	$(GO) test -tags compose -count=1 -v -timeout 25m $(TESTFLAGS) ./tests/compose
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## the linters of .golangci.yml, formatting included
+	$(GOLANGCI_LINT) run $(PACKAGES)
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## put the formatting right
+	$(GOLANGCI_LINT) fmt $(MODULES)
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## known vulnerabilities in what the programs really call
+	@.ci/vuln $(GOVULNCHECK) -C cmd/dmonitor github.com/dmonitor/dmonitor/...
+
+.PHONY: alone
+alone: ## build and vet every module without the workspace, as others would use it
+	@GOWORK=off .ci/each "$(MODULES)" sh -c '$(GO) build ./... && $(GO) vet -tags compose,bench ./...'
+
+.PHONY: tidy-check
+tidy-check: ## is every go.mod and go.sum as "go mod tidy" would write it?
+	@GOWORK=off .ci/each "$(MODULES)" $(GO) mod tidy -diff
+
+.PHONY: cross
+cross: ## does everything, tests too, compile for macOS and for 32-bit ARM?
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet $(PACKAGES)
+	GOOS=linux GOARCH=arm CGO_ENABLED=0 $(GO) build $(MAINS)
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf bin dist .cache
+
+$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	mv $(TOOLS)/govulncheck $@

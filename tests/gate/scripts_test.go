@@ -1,0 +1,179 @@
+package gate
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// script runs one of .ci's scripts in a folder and returns its exit code and all it printed.
+func script(t *testing.T, dir string, env []string, name string, args ...string) (int, string) {
+	t.Helper()
+	full, err := filepath.Abs(filepath.Join("../../.ci", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), full, args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// program writes a shell script to stand in for a real program.
+func program(t *testing.T, dir, name, body string) string {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestVuln: only a database that can't be reached is forgiven, and that is said.
+func TestVuln(t *testing.T) {
+	t.Parallel()
+	fetch := func(err string) string {
+		return `echo 'govulncheck: fetching vulnerabilities: ` + err + `' >&2; exit 1`
+	}
+	get := func(err string) string { return fetch(`Get "https://db.invalid/index/modules.json.gz": ` + err) }
+	for _, c := range []struct {
+		name, says string
+		code       int
+		forgiven   bool
+	}{
+		{"nothing found", "echo 'No vulnerabilities found.'", 0, false},
+		{"no such host", get("dial tcp: lookup db.invalid on 10.0.0.1:53: no such host"), 0, true},
+		{"name server fails", get("dial tcp: lookup db.invalid: Temporary failure in name resolution"), 0, true},
+		{"refused", get("dial tcp 192.0.2.1:443: connect: connection refused"), 0, true},
+		{"no route", get("dial tcp 192.0.2.1:443: connect: no route to host"), 0, true},
+		{"timed out", get("dial tcp 192.0.2.1:443: i/o timeout"), 0, true},
+		{"a vulnerability", "echo 'Vulnerability #1: GO-2026-0001'; exit 3", 3, false},
+		{"a vulnerability, and then the line goes dead", "echo 'Vulnerability #1'; " + get("no such host"), 1, false},
+		{"two errors", "echo 'govulncheck: loading packages: no' >&2; " + get("no such host"), 1, false},
+		{"another exit code", strings.Replace(get("no such host"), "exit 1", "exit 2", 1), 2, false},
+		{"a certificate nobody trusts", get("tls: failed to verify certificate: x509: certificate signed by unknown authority"), 1, false},
+		{"the database answers nonsense", fetch("unexpected status code: 503"), 1, false},
+		{"a dead host named elsewhere", "echo 'govulncheck: loading packages: lookup proxy.invalid: no such host' >&2; exit 1", 1, false},
+		{"packages that don't load", "echo 'govulncheck: loading packages: no required module' >&2; exit 1", 1, false},
+		{"killed without a word", "kill -9 $$", 137, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			code, out := script(t, dir, nil, "vuln", program(t, dir, "govulncheck", c.says), "./...")
+			if code != c.code {
+				t.Errorf("exit code %d, want %d; it printed:\n%s", code, c.code, out)
+			}
+			if forgiven := strings.Contains(out, "NOT CHECKED: "); forgiven != c.forgiven {
+				t.Errorf("says NOT CHECKED: %t, want %t; it printed:\n%s", forgiven, c.forgiven, out)
+			}
+		})
+	}
+}
+
+// TestEach: every module is tried, and one failure is enough to fail.
+func TestEach(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, m := range []string{"a", "b", "c"} {
+		if err := os.MkdirAll(filepath.Join(dir, m), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		modules, command string
+		code             int
+		want             []string
+	}{
+		"all fine":        {"./a ./b ./c", "true", 0, []string{"ok    a", "ok    b", "ok    c"}},
+		"the middle one":  {"./a ./b ./c", `[ "$(basename "$PWD")" != b ]`, 1, []string{"ok    a", "FAIL  b", "ok    c", "failed in 1 of 3 modules: ./b"}},
+		"a missing one":   {"./a ./lost", "true", 1, []string{"FAIL  lost"}},
+		"no module":       {"", "true", 1, []string{"nothing was done"}},
+		"no such command": {"./a", "exec /no/such/command", 1, []string{"FAIL  a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, out := script(t, dir, nil, "each", c.modules, "sh", "-c", c.command)
+			if code != c.code {
+				t.Errorf("exit code %d, want %d; it printed:\n%s", code, c.code, out)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("does not say %q; it printed:\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
+// TestNeed: what is there is passed over, what is missing is installed, and what can't be installed is named.
+func TestNeed(t *testing.T) {
+	t.Parallel()
+	const asRoot, asUser = "echo 0", "echo 1000"
+	for name, c := range map[string]struct {
+		id, aptGet, thing string
+		code              int
+		want              string
+	}{
+		"there":            {asUser, "exit 1", "sh=dash", 0, ""},
+		"a file, there":    {asUser, "exit 1", "/bin/sh=dash", 0, ""},
+		"not root":         {asUser, "exit 0", "no-such-thing=thing-package", 1, "missing: no-such-thing (on Debian: apt-get install thing-package)"},
+		"installed":        {asRoot, "exit 0", "no-such-thing=thing-package", 0, "installing thing-package"},
+		"a file, missing":  {asRoot, "exit 0", "/no/such/file=thing-package", 0, "installing thing-package"},
+		"not to be had":    {asRoot, `[ "$1" = update ]`, "no-such-thing=thing-package", 1, "could not install thing-package"},
+		"old list is fine": {asRoot, `[ "$1" = install ]`, "no-such-thing=thing-package", 0, "installing thing-package"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			program(t, dir, "id", c.id)
+			program(t, dir, "apt-get", c.aptGet)
+			code, out := script(t, dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH")}, "need", c.thing)
+			if code != c.code || !strings.Contains(out, c.want) || (c.want == "" && out != "") {
+				t.Errorf("exit code %d, want %d and %q; it printed:\n%s", code, c.code, c.want, out)
+			}
+		})
+	}
+}
+
+// TestFuzz: every target is tried, a failing one fails the whole, and no target at all is a failure too.
+func TestFuzz(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		source, goSays string
+		code           int
+		want           string
+	}{
+		"fine":       {"package x\n\nfunc FuzzA(f *testing.F) {\nfunc FuzzB(f *testing.F) {\n", "exit 0", 0, "2 fuzz targets, none failed"},
+		"one fails":  {"package x\n\nfunc FuzzA(f *testing.F) {\nfunc FuzzB(f *testing.F) {\n", `case "$*" in *FuzzA*) exit 1;; esac`, 1, "failed: FuzzA"},
+		"no targets": {"package x\n\nfunc TestA(t *testing.T) {\n", "exit 0", 1, "nothing was tried"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for _, folder := range []string{"cmd", "demo", "pkg", "plugins", "services", "tests"} {
+				if err := os.MkdirAll(filepath.Join(dir, folder, "x"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(filepath.Join(dir, "pkg/x/x_test.go"), []byte(c.source), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			program(t, dir, "bin/go", c.goSays)
+			code, out := script(t, dir, []string{"PATH=" + dir + "/bin:" + os.Getenv("PATH")}, "fuzz", "1x")
+			if code != c.code || !strings.Contains(out, c.want) {
+				t.Errorf("exit code %d, want %d and %q; it printed:\n%s", code, c.code, c.want, out)
+			}
+		})
+	}
+}
