@@ -1,6 +1,6 @@
 module github.com/dmonitor/dmonitor/cmd/dmonitor
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/dmonitor/dmonitor/pkg/events v0.0.0

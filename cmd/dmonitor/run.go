@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dmonitor/dmonitor/pkg/proc"
+	"github.com/dmonitor/dmonitor/services/arbiter"
+	"github.com/dmonitor/dmonitor/services/mailer"
+	"github.com/dmonitor/dmonitor/services/prober"
+	"github.com/dmonitor/dmonitor/services/scheduler"
+)
+
+type runCmd struct {
+	UntilEOF bool `hidden:"" help:"Stop when standard input ends: for a parent that may die."`
+}
+
+// Help is shown under the command's flags: this command is set up by the environment.
+func (runCmd) Help() string {
+	var b strings.Builder
+	b.WriteString("It takes no arguments; it is set up by its environment:\n\n")
+	proc.Help(&b)
+	return b.String()
+}
+
+// Run runs scheduler, prober, arbiter and mailer on one bus.
+func (c runCmd) Run(a *app) error {
+	e, err := a.env()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(a.ctx)
+	defer cancel()
+	if c.UntilEOF {
+		go func() {
+			_, _ = io.Copy(io.Discard, a.stdin)
+			cancel()
+		}()
+	}
+	log := e.Logger(a.stderr)
+	p, err := proc.Start(ctx, e, log)
+	if err != nil {
+		return err
+	}
+	parts, err := everyPart(p)
+	if err != nil {
+		_ = p.Close()
+		return fmt.Errorf("%w: %w", proc.ErrUsage, err)
+	}
+	log.Info().Msg(proc.VersionLine("dmonitor") + " starts")
+	return p.Run(ctx, parts...)
+}
+
+// everyPart builds the services of a monitoring host.
+func everyPart(p *proc.Process) ([]proc.Part, error) {
+	var parts []proc.Part
+	for _, build := range []func(*proc.Process) (proc.Part, error){
+		scheduler.Part, arbiter.Part, mailer.Part, withPlugins(prober.Part),
+	} {
+		part, err := build(p)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// askTimeout bounds how long a command waits for answers of the log.
+const askTimeout = 10 * time.Second
+
+// listenFor is how long status listens for nodes: each says every second that it is there.
+const listenFor = 1500 * time.Millisecond
+
+type statusCmd struct {
+	JSON bool `name:"json" help:"Print as JSON."`
+}
+
+// status is what `dmonitor status --json` prints.
+type status struct {
+	Summary   string             `json:"summary"`
+	Nodes     []events.Presence  `json:"nodes"`
+	Checks    int                `json:"checks"`
+	Down      []events.Outage    `json:"down"`
+	Blind     []blindCheck       `json:"blind"`
+	Conflicts []events.Conflict  `json:"conflicts"`
+	Scheduler string             `json:"scheduler"` // the node that holds the lease
+	Pending   uint64             `json:"notices_pending"`
+	Failed    []events.Delivery  `json:"notices_failed"` // of the last day
+	Told      int                `json:"recipients"`
+}
+
+// blindCheck is a check that too few sites can judge.
+type blindCheck struct {
+	events.Check
+	Able  int `json:"able"`
+	Agree int `json:"agree"`
+}
+
+func (c statusCmd) Run(a *app) error {
+	b, _, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer closeBus(b)
+	nodes, err := listenForNodes(a.ctx, b)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, askTimeout)
+	defer cancel()
+	s, err := ask(ctx, b, nodes)
+	if err != nil {
+		return hintError{fmt.Errorf("%w: %w", errBusGone, err),
+			"the bus answers but its log does not: do most of the members in nodes.txt run?"}
+	}
+	unwell := len(s.Down) > 0 || len(s.Blind) > 0
+	if c.JSON {
+		return printJSON(a.stdout, s, exitIf(unwell))
+	}
+	s.print(a.stdout, time.Now())
+	return exitIf(unwell)
+}
+
+// listenForNodes collects who says that it is there.
+func listenForNodes(ctx context.Context, b *bus.Bus) ([]events.Presence, error) {
+	var mu sync.Mutex
+	seen := map[string]events.Presence{}
+	sub, err := bus.Subscribe(b, events.AllPresence, func(p events.Presence) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[p.Node] = p
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: listen for nodes: %w", errBusGone, err)
+	}
+	defer sub.Stop()
+	select {
+	case <-time.After(listenFor):
+	case <-ctx.Done():
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	var nodes []events.Presence
+	for _, p := range seen {
+		if !p.Leaving {
+			nodes = append(nodes, p)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b events.Presence) int { return cmp.Compare(a.Node, b.Node) })
+	return nodes, nil
+}
+
+// ask reads what the log knows.
+func ask(ctx context.Context, b *bus.Bus, nodes []events.Presence) (status, error) {
+	s := status{Nodes: nodes}
+	contributions, err := b.Contributions(ctx)
+	if err != nil {
+		return s, fmt.Errorf("read the configuration: %w", err)
+	}
+	last, err := b.LastOutages(ctx)
+	if err != nil {
+		return s, fmt.Errorf("read the outages: %w", err)
+	}
+	if s.Scheduler, err = b.LeaseHolder(ctx, events.LeaseScheduler); err != nil {
+		return s, fmt.Errorf("read the scheduler's lease: %w", err)
+	}
+	if s.Pending, err = b.PendingNotices(ctx); err != nil {
+		return s, fmt.Errorf("count the notices: %w", err)
+	}
+	err = b.Deliveries(ctx, time.Now().Add(-24*time.Hour), func(d events.Delivery) error {
+		if d.Outcome == events.Failed {
+			s.Failed = append(s.Failed, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return s, fmt.Errorf("read the deliveries: %w", err)
+	}
+	s.judge(events.Merge(contributions), last)
+	return s, nil
+}
+
+// judge fills in what follows from what was read.
+func (s *status) judge(catalog events.Catalog, last map[events.Check]bus.Committed) {
+	s.Checks, s.Told, s.Conflicts = len(catalog.Checks), len(catalog.Recipients), catalog.Conflicts
+	for _, c := range last {
+		if _, configured := catalog.Checks[c.Check]; configured && c.Event == events.Opened {
+			s.Down = append(s.Down, c.Outage)
+		}
+	}
+	slices.SortFunc(s.Down, func(a, b events.Outage) int { return a.Opened.Compare(b.Opened) })
+	for _, d := range catalog.Sorted() {
+		if able := len(d.AbleSites(s.Nodes)); able < d.Agree {
+			s.Blind = append(s.Blind, blindCheck{d.Check, able, d.Agree})
+		}
+	}
+	s.Summary = fmt.Sprintf("%s, %s fine, %s looking", plural(len(s.Down), "outage"),
+		plural(s.Checks-len(s.Down)-len(s.Blind), "check"), plural(len(s.Nodes), "node"))
+	if len(s.Blind) > 0 {
+		s.Summary += fmt.Sprintf(", blind on %s", plural(len(s.Blind), "check"))
+	}
+}
+
+func (s *status) print(w io.Writer, now time.Time) {
+	fmt.Fprintln(w, s.Summary)
+	for _, o := range s.Down {
+		fmt.Fprintf(w, "  DOWN   %s  for %s, since %s (%s)\n         %s\n", o.Check, span(now.Sub(o.Opened)),
+			moment(o.Opened), howSure(o), seen(o.Votes, events.Down))
+	}
+	for i, b := range s.Blind {
+		if i == 10 {
+			fmt.Fprintf(w, "  BLIND  and %d more\n", len(s.Blind)-i)
+			break
+		}
+		fmt.Fprintf(w, "  BLIND  %s  %d of the %d sites it takes are able to judge\n", b.Check, b.Able, b.Agree)
+	}
+	if len(s.Blind) > 0 {
+		fmt.Fprintln(w, "  hint:  add a node that has the plugin, or set DMONITOR_AGREE=1 to trust one pair of eyes")
+	}
+	fmt.Fprintln(w)
+	var rows [][]string
+	for _, n := range s.Nodes {
+		role := ""
+		if n.Node == s.Scheduler {
+			role = "schedules"
+		}
+		rows = append(rows, []string{n.Node, n.Site, n.Version, fmt.Sprint(len(n.Plugins)), fmt.Sprint(n.Running), fmt.Sprint(n.Late), role})
+	}
+	table(w, []string{"NODE", "SITE", "VERSION", "PLUGINS", "RUNNING", "LATE", ""}, rows)
+	fmt.Fprintf(w, "\n%s, %s told, %s waiting to be sent\n", plural(s.Checks, "check"), plural(s.Told, "recipient"), plural(int(s.Pending), "notice"))
+	for _, f := range s.Failed {
+		fmt.Fprintf(w, "  NOT SENT  %s %s to %s: %s\n", f.Event, f.Check, f.Recipient, f.Answer)
+	}
+	for _, c := range s.Conflicts {
+		fmt.Fprintf(w, "  CONFLICT  %s: %s and %s define it differently; the newer edit, on %s, is in force\n", c.Check, c.Used, c.Other, c.Used)
+	}
+}
+
+// closeBus closes a command's connection.
+func closeBus(b *bus.Bus) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = b.Close(ctx) // The command is over; there is nobody to tell.
+}

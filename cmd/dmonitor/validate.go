@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dmonitor/dmonitor/pkg/confdir"
+	"github.com/dmonitor/dmonitor/pkg/proc"
+)
+
+type validateCmd struct {
+	Dir  string `arg:"" optional:"" help:"Folder to check (default: DMONITOR_CONFIG, or /etc/dmonitor)."`
+	JSON bool   `name:"json" help:"Print as JSON."`
+}
+
+// validation is what --json prints.
+type validation struct {
+	Valid      bool              `json:"valid"`
+	Checks     int               `json:"checks"`
+	Hosts      int               `json:"hosts"`
+	Recipients int               `json:"recipients"`
+	Nodes      int               `json:"nodes"`
+	Problems   []confdir.Problem `json:"problems"`
+}
+
+func (c validateCmd) Run(a *app) error {
+	e, err := a.env()
+	if err != nil {
+		return err
+	}
+	dir := e.Config
+	if c.Dir != "" {
+		dir = c.Dir
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return hintError{fmt.Errorf("%w: %s: no such folder", proc.ErrUsage, dir),
+			"make it (mkdir -p " + filepath.Join(dir, "hosts.d") + "), or name another: dmonitor validate DIR"}
+	}
+	snapshot, problems := confdir.Read(os.DirFS(dir), e.Defaults())
+	v := summarise(snapshot, problems)
+	if c.JSON {
+		return printJSON(a.stdout, v, exitIf(!v.Valid))
+	}
+	for _, p := range problems {
+		fmt.Fprintln(a.stderr, filepath.Join(dir, p.String()))
+	}
+	if !v.Valid {
+		fmt.Fprintf(a.stderr, "%s: %s\n", dir, plural(len(problems), "problem"))
+		return exitError(proc.ExitFailed)
+	}
+	fmt.Fprintf(a.stdout, "%s: valid: %s on %s, %s, %s\n", dir, plural(v.Checks, "check"), plural(v.Hosts, "host"),
+		plural(v.Recipients, "recipient"), plural(v.Nodes, "node"))
+	if v.Checks > 0 && v.Recipients == 0 {
+		fmt.Fprintf(a.stdout, "note: nobody will be told: alert.d is empty (touch %s)\n", filepath.Join(dir, "alert.d", "you@example.com"))
+	}
+	return nil
+}
+
+func summarise(s confdir.Snapshot, problems confdir.Problems) validation {
+	hosts := map[string]bool{}
+	for _, d := range s.Checks {
+		hosts[d.Host] = true
+	}
+	return validation{
+		Valid: len(problems) == 0, Checks: len(s.Checks), Hosts: len(hosts), Recipients: len(s.Recipients),
+		Nodes: max(1, len(s.Nodes)), Problems: append([]confdir.Problem{}, problems...),
+	}
+}

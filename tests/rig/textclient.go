@@ -1,0 +1,89 @@
+package rig
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TextClient is a plain TCP client that speaks just enough of the NATS text protocol to subscribe: what another tool
+// in any language would do.
+type TextClient struct {
+	mu   sync.Mutex
+	seen []TextEvent
+}
+
+// TextEvent is one message: the subject it came on, its headers as they stood, its body.
+type TextEvent struct {
+	Subject, Headers string
+	Body             struct{ Outage, Event, Host, Test string }
+	Data             []byte // the body as it stood
+}
+
+// Subscribe connects to a node and subscribes.
+func Subscribe(t testing.TB, addr, subject string) *TextClient {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	in := bufio.NewReader(conn)
+	if info, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(info, "INFO ") {
+		t.Fatalf("greeting %q: %v", info, err)
+	}
+	fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB %s 1\r\nPING\r\n", subject)
+	c := &TextClient{}
+	ready := make(chan struct{})
+	go c.read(t, conn, in, ready)
+	<-ready
+	return c
+}
+
+func (c *TextClient) read(t testing.TB, conn net.Conn, in *bufio.Reader, ready chan struct{}) {
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return // the node or the test has ended
+		}
+		switch words := strings.Fields(line); words[0] {
+		case "PING":
+			fmt.Fprint(conn, "PONG\r\n")
+		case "PONG":
+			close(ready)
+		case "MSG", "HMSG":
+			c.message(t, in, words)
+		}
+	}
+}
+
+func (c *TextClient) message(t testing.TB, in *bufio.Reader, words []string) {
+	head, total := 0, 0
+	if words[0] == "HMSG" {
+		fmt.Sscan(words[len(words)-2], &head)
+	}
+	fmt.Sscan(words[len(words)-1], &total)
+	data := make([]byte, total+2)
+	if _, err := io.ReadFull(in, data); err != nil {
+		return
+	}
+	e := TextEvent{Subject: words[1], Headers: string(data[:head]), Data: data[head:total]}
+	if err := json.Unmarshal(data[head:total], &e.Body); err != nil {
+		t.Errorf("body on %s: %v", e.Subject, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = append(c.seen, e)
+}
+
+// Events lists what came so far.
+func (c *TextClient) Events() []TextEvent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]TextEvent(nil), c.seen...)
+}
