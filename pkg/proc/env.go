@@ -88,7 +88,7 @@ func (e *Env) validate() []error {
 	if err := events.ValidateNode(e.Node); err != nil {
 		fail("NODE", "%v", err)
 	}
-	if err := events.ValidateNode(e.Site); err != nil {
+	if err := events.ValidateNode(e.Site); err != nil && e.Site != e.Node {
 		fail("SITE", "%v", err)
 	}
 	if e.Interval < events.MinInterval || e.Interval > events.MaxInterval {
