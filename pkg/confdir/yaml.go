@@ -91,8 +91,8 @@ func (l *lines) fields(data []byte, known []string) []field {
 // parse returns the root of the only document, nil for an empty file.
 func (l *lines) parse(data []byte) (root ast.Node, ok bool) {
 	tokens := lexer.Tokenize(string(data))
-	if line := tooDeep(tokens); line > 0 {
-		l.report(line, "nested deeper than any setting needs", "want key: value, or key: [value, value]")
+	if line, why := tooMuch(tokens); line > 0 {
+		l.report(line, why, "want lines of the form key: value, or key: [value, value]")
 		return nil, false
 	}
 	// The parser has no word for a duplicate key that people would use; fields reports it.
@@ -170,28 +170,39 @@ func (l *lines) scalar(f *field, n ast.Node) (scalar, bool) {
 	return s, true
 }
 
-// tooDeep returns the line where brackets, or dashes in one line, are nested deeper than a setting can be; 0 if they
-// are not. The parser's effort grows with the square of the depth, so a file of brackets would keep it busy for long.
-func tooDeep(tokens token.Tokens) int {
-	const deepest = 8
-	depth, dashes, line := 0, 0, 0
+// Limits of a file that is given to the parser, whose effort grows with the square of both. The largest file that says
+// something is one with all the args, nodes and recipients that are allowed: 576 values, each with its dash or comma.
+const (
+	maxTokens = 4000
+	maxDepth  = 8
+)
+
+// tooMuch returns the first line that is beyond those limits; 0 if there is none. Dashes and the like in one line are
+// nested as brackets are.
+func tooMuch(tokens token.Tokens) (line int, why string) {
+	depth, inLine, count := 0, 0, 0
 	for _, t := range tokens {
 		if t.Position.Line != line {
-			dashes, line = 0, t.Position.Line
+			inLine, line = 0, t.Position.Line
 		}
 		switch t.Type {
+		case token.CommentType:
+			count--
 		case token.SequenceStartType, token.MappingStartType:
 			depth++
 		case token.SequenceEndType, token.MappingEndType:
 			depth--
 		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
-			dashes++
+			inLine++
 		}
-		if depth > deepest || dashes > deepest {
-			return line
+		if count++; count > maxTokens {
+			return line, "has more values than any file of settings needs"
+		}
+		if depth > maxDepth || inLine > maxDepth {
+			return line, "nested deeper than any setting needs"
 		}
 	}
-	return 0
+	return 0, ""
 }
 
 // notText returns the first line that holds invalid UTF-8 or a control character, 0 if there is none.
