@@ -1,0 +1,113 @@
+package plugins
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// noAnswer says why there is no response at all.
+func (w *web) noAnswer(ctx context.Context, err error) outcome {
+	at, host := w.call.host, w.call.host
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+		if to, perr := url.Parse(u.URL); perr == nil { // where a redirect led to
+			at, host = where(to), to.Hostname()
+		}
+	}
+	if cert, ok := w.trust.explain(err, host); ok {
+		return broken(cert)
+	}
+	stage := *w.stage.Load()
+	var record tls.RecordHeaderError
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return unknown("interrupted while waiting for %s", stage)
+	case stage == connection || isOwn(err):
+		return broken(err)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fail("%s does not speak TLS but plain HTTP", at)
+	case errors.As(err, &record):
+		return fail("%s does not speak TLS: it said %s", at, quote(string(record.RecordHeader[:])))
+	case timedOut(err):
+		return fail("%s: connected, but no sign of %s within %s", at, stage, span(w.call.budget))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fail("%s closed the connection instead of %s", at, stage)
+	}
+	return fail("%s: no sign of %s: %s", at, stage, reason(err))
+}
+
+// without is the outcome of a page that is not as --string wants it.
+func (w *web) without(ctx context.Context, answered string, err error) outcome {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return unknown("interrupted while reading the page")
+	case timedOut(err):
+		return fail("%s, but the page stopped before %s: silence until %s were over", answered, quote(w.want), span(w.call.budget))
+	case errors.Is(err, io.EOF), errors.Is(err, errTooMuch):
+		return fail("%s, but %s is not in the page", answered, quote(w.want))
+	}
+	return fail("%s, but the page broke off before %s: %s", answered, quote(w.want), reason(err))
+}
+
+// expiry adds what is known about the server's certificate.
+func (w *web) expiry(state *tls.ConnectionState, o outcome) outcome {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return o
+	}
+	left := time.Until(state.PeerCertificates[0].NotAfter)
+	days := left.Hours() / 24
+	o.perf = append(o.perf, fmt.Sprintf("cert_days=%.1f;%d:", days, w.certDays))
+	if days < float64(w.certDays) {
+		if o.exit == exitOK {
+			o.exit = exitWarning
+		}
+		o.text += fmt.Sprintf(", its certificate expires in %.0f days", days)
+	}
+	return o
+}
+
+// contains returns nil if the page has the text within its first maxBody bytes.
+func contains(body io.Reader, want string) error {
+	_, err := readUntil(body, []byte(want), maxBody)
+	return err
+}
+
+// polite is a connection that hears nothing before something was said on it: what speaks first is no web server, and
+// the transport would only log what it said, where nobody looks.
+type polite struct {
+	net.Conn
+	spoken chan struct{}
+	once   sync.Once
+}
+
+// Read implements io.Reader. It waits for the first Write, or for Close.
+func (c *polite) Read(p []byte) (int, error) {
+	<-c.spoken
+	return c.Conn.Read(p)
+}
+
+// Write implements io.Writer.
+func (c *polite) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.once.Do(func() { close(c.spoken) })
+	return n, err
+}
+
+// Close implements io.Closer.
+func (c *polite) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { close(c.spoken) })
+	return err
+}
+
+// where is the beginning of a URL: scheme, host and port.
+func where(u *url.URL) string { return u.Scheme + "://" + u.Host }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/dmonitor/dmonitor/plugins"
+)
+
+// link makes dir/check_* symlinks to the binary self. Done twice it changes nothing. A symlink to another place of a
+// binary with the same name, and one that leads nowhere, is replaced; anything else of that name is somebody's own plugin, and is
+// left alone and reported.
+func link(self, dir string) error {
+	self, err := filepath.EvalSymlinks(self)
+	if err != nil {
+		return fmt.Errorf("find this binary: %w", err)
+	}
+	to := self
+	if d, err := filepath.EvalSymlinks(dir); err == nil && d == filepath.Dir(self) {
+		to = filepath.Base(self) // so that the directory can be moved as a whole
+	}
+	var all []error
+	for _, name := range plugins.Names() {
+		all = append(all, linkOne(to, filepath.Join(dir, name)))
+	}
+	return errors.Join(all...)
+}
+
+func linkOne(to, at string) error {
+	old, err := os.Readlink(at)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.Symlink(to, at); err != nil {
+			return fmt.Errorf("link %s: %w", at, err)
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("link %s: there is a file of that name already, and it is no symlink", at)
+	case old == to:
+		return nil
+	}
+	if _, err := os.Stat(at); err == nil && filepath.Base(old) != filepath.Base(to) {
+		return fmt.Errorf("link %s: there is a symlink to %s already", at, old)
+	}
+	// Renaming over it leaves no moment without the plugin.
+	fresh := at + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("link %s: %w", at, err)
+	}
+	if err := os.Symlink(to, fresh); err != nil {
+		return fmt.Errorf("link %s: %w", at, err)
+	}
+	if err := os.Rename(fresh, at); err != nil {
+		return fmt.Errorf("link %s: %w", at, err)
+	}
+	return nil
+}

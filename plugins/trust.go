@@ -1,0 +1,113 @@
+package plugins
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// maxNames is how many of the names in a certificate are told.
+const maxNames = 3
+
+// trust is which certificates are believed.
+type trust struct {
+	caFile   string // PEM; empty: the system's authorities
+	insecure bool
+}
+
+func (t *trust) config() (*tls.Config, error) {
+	conf := &tls.Config{InsecureSkipVerify: t.insecure} // only where --insecure says so
+	if t.caFile == "" {
+		return conf, nil
+	}
+	pem, err := os.ReadFile(t.caFile)
+	if err != nil {
+		return nil, own("read certificate authorities: %w", err)
+	}
+	conf.RootCAs = x509.NewCertPool()
+	if !conf.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, own("no certificate in %s", t.caFile)
+	}
+	return conf, nil
+}
+
+// explain says in words what is wrong with a certificate, if that is what the error is about. It is the node's own
+// fault where the node has no authorities to compare with.
+func (t *trust) explain(err error, host string) (error, bool) {
+	var (
+		invalid x509.CertificateInvalidError
+		name    x509.HostnameError
+		who     x509.UnknownAuthorityError
+		roots   x509.SystemRootsError
+		verify  *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &roots):
+		return own("it has no certificate authorities to verify %s with: %w", host, err), true
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Errorf("certificate of %s %s", host, validity(invalid.Cert, time.Now())), true
+	case errors.As(err, &name):
+		return fmt.Errorf("certificate is not for %s but for %s", host, forNames(name.Certificate)), true
+	case errors.As(err, &who):
+		if t.caFile == "" && !haveRoots() {
+			return own("it has no certificate authorities to verify %s with; Debian has them in the package ca-certificates", host), true
+		}
+		return fmt.Errorf("certificate of %s is %s", host, signedBy(who.Cert)), true
+	case errors.As(err, &verify), errors.As(err, &invalid):
+		return fmt.Errorf("certificate of %s: %w", host, err), true
+	}
+	return nil, false
+}
+
+func validity(cert *x509.Certificate, now time.Time) string {
+	if now.Before(cert.NotBefore) {
+		return fmt.Sprintf("is not valid for another %s (from %s on)", days(cert.NotBefore.Sub(now)), cert.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("expired %s ago (%s)", days(now.Sub(cert.NotAfter)), cert.NotAfter.UTC().Format(time.RFC3339))
+}
+
+// days writes a span in the largest unit that fits.
+func days(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	}
+}
+
+func forNames(cert *x509.Certificate) string {
+	names := cert.DNSNames
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	switch {
+	case len(names) == 0:
+		return "no name at all (subject " + quote(cert.Subject.String()) + ")"
+	case len(names) > maxNames:
+		return quote(strings.Join(names[:maxNames], ", ")) + fmt.Sprintf(" and %d more", len(names)-maxNames)
+	}
+	return quote(strings.Join(names, ", "))
+}
+
+func signedBy(cert *x509.Certificate) string {
+	switch {
+	case cert == nil:
+		return "signed by an unknown authority"
+	case cert.Subject.String() == cert.Issuer.String():
+		return "self-signed (" + quote(cert.Subject.String()) + ")"
+	}
+	return "signed by an authority unknown here (" + quote(cert.Issuer.String()) + ")"
+}
+
+// haveRoots tells whether this system has any certificate authority: without one every certificate looks bad.
+func haveRoots() bool {
+	pool, err := x509.SystemCertPool()
+	return err == nil && !pool.Equal(x509.NewCertPool())
+}
