@@ -14,8 +14,12 @@ require (
 	github.com/dmonitor/dmonitor/services/mailer v0.0.0
 	github.com/dmonitor/dmonitor/services/prober v0.0.0
 	github.com/dmonitor/dmonitor/services/scheduler v0.0.0
+	github.com/goccy/go-yaml v1.19.2
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	golang.org/x/mod v0.42.0
 )
+
+require golang.org/x/text v0.43.0 // indirect
 
 replace (
 	github.com/dmonitor/dmonitor/cmd/dmonitor => ../cmd/dmonitor
