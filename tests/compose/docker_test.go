@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -37,19 +36,6 @@ func tail(text string, n int) string {
 		text = "…" + text[len(text)-n:]
 	}
 	return text
-}
-
-// visible runs a program whose output belongs into the test's log as it comes: builds take minutes.
-func visible(ctx context.Context, stdin io.Reader, env []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, os.Stdout, os.Stdout
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Dir = root
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
-	}
-	return nil
 }
 
 // needDocker fails the test where Docker or Compose is missing, and returns how Compose is called here.

@@ -1,0 +1,125 @@
+//go:build compose
+
+package compose
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// check is the one check of demo/etc that goes down and up again.
+const check = "http on demo-host"
+
+// patience is how long the next mail may take: the host's whole cycle, a few looks, and a busy machine.
+const patience = 4 * time.Minute
+
+// TestDemo starts the demo as its readers do and waits for the mails: one when the host goes down, with who saw it,
+// and one when it is up again. Then it kills a node, and it has to be so once more.
+func TestDemo(t *testing.T) {
+	d := startDemo(t)
+
+	mails := d.await(t, "one outage told and closed", patience, told(1))
+	checkStory(t, mails, "tokyo", "fra", "nyc")
+	checkContainers(t, d.containers(t))
+
+	d.run(t, "kill", "tokyo")
+	mails = d.await(t, "one more, with tokyo dead", patience, told(2))
+	checkStory(t, mails[2:], "fra", "nyc")
+
+	d.run(t, "stop")
+	for name, c := range d.containers(t) {
+		if name == "tokyo" {
+			continue
+		}
+		if c.State.Running || c.State.ExitCode != 0 {
+			t.Errorf("%s: after a stop it is running: %t, with exit code %d; want it to have ended by itself, with 0",
+				name, c.State.Running, c.State.ExitCode)
+		}
+	}
+}
+
+// told wants n outages of the check to have been told and closed.
+func told(n int) func([]mail) bool {
+	return func(mails []mail) bool {
+		up := 0
+		for _, m := range mails {
+			if strings.HasPrefix(m.Subject, "UP "+check) {
+				up++
+			}
+		}
+		return up >= n
+	}
+}
+
+// downVote is a line of the table of votes.
+var downVote = regexp.MustCompile(`(?m)^([a-z]+) +down `)
+
+// checkStory wants exactly one mail that says down, with the votes of two or more of the nodes and of nobody else, and
+// exactly one that says up again, threaded under the first.
+func checkStory(t *testing.T, mails []mail, nodes ...string) {
+	t.Helper()
+	if len(mails) != 2 {
+		t.Fatalf("%d mails, want one down and one up: %v", len(mails), subjects(mails))
+	}
+	down, up := mails[0], mails[1]
+	if !strings.HasPrefix(down.Subject, "DOWN "+check) || !strings.HasPrefix(up.Subject, "UP "+check) {
+		t.Errorf("the mails are %v, want DOWN %s and then UP", subjects(mails), check)
+	}
+	var witnesses []string
+	for _, m := range downVote.FindAllStringSubmatch(down.Text, -1) {
+		witnesses = append(witnesses, m[1])
+	}
+	slices.Sort(witnesses)
+	if len(slices.Compact(witnesses)) < 2 {
+		t.Errorf("the mail names %v as those who say down, want two or more:\n%s", witnesses, down.Text)
+	}
+	for _, w := range witnesses {
+		if !slices.Contains(nodes, w) {
+			t.Errorf("%s can't have seen anything:\n%s", w, down.Text)
+		}
+	}
+	if down.MessageID == "" || up.InReplyTo != down.MessageID {
+		t.Errorf("the closing mail answers %q, want it to answer %q", up.InReplyTo, down.MessageID)
+	}
+	for _, m := range mails {
+		if !slices.Equal(m.To, []string{"you@example.com"}) {
+			t.Errorf("%q went to %v, want you@example.com", m.Subject, m.To)
+		}
+	}
+}
+
+func subjects(mails []mail) []string {
+	var all []string
+	for _, m := range mails {
+		all = append(all, m.Subject)
+	}
+	return all
+}
+
+// checkContainers wants all of them to run, none as root, and none to be reachable from another machine.
+func checkContainers(t *testing.T, all map[string]container) {
+	t.Helper()
+	want := []string{"arbiter", "demo-host", "fra", "inbox", "mailer", "nyc", "scheduler", "tokyo"}
+	if got := slices.Sorted(maps.Keys(all)); !slices.Equal(got, want) {
+		t.Errorf("containers: %v, want %v", got, want)
+	}
+	for name, c := range all {
+		if !c.State.Running {
+			t.Errorf("%s: does not run", name)
+		}
+		if c.Config.User != "12929:12929" {
+			t.Errorf("%s: runs as %q", name, c.Config.User)
+		}
+		for port, bindings := range c.HostConfig.PortBindings {
+			for _, b := range bindings {
+				if name != "inbox" || b.HostIP != "127.0.0.1" {
+					t.Errorf("%s: port %s is published on %q", name, port, b.HostIP)
+				}
+			}
+		}
+	}
+}
