@@ -46,7 +46,7 @@ func linkAll(args []string, stdout, stderr io.Writer) int {
 	}
 	self, err := os.Executable()
 	if err == nil {
-		err = link(self, args[0])
+		err = plugins.Link(self, args[0])
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "dmonitor-plugins:", err)

@@ -116,7 +116,7 @@ func TestLink(t *testing.T) {
 	symlink(other, dir+"/check_tcp")           // somebody else's: stays
 	touch(dir + "/check_http")                 // somebody's own plugin: stays
 	symlink("nowhere", dir+"/check_https.new") // left over by a run that was killed
-	err := link(self, dir)
+	err := plugins.Link(self, dir)
 	for _, want := range []string{"check_tcp: there is a symlink to " + other, "check_http: there is a file of that name"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("link: %v, want %q", err, want)
@@ -128,7 +128,7 @@ func TestLink(t *testing.T) {
 		}
 	}
 	// In the binary's own directory the links are relative, so that it can be moved as a whole.
-	if err := link(self, filepath.Dir(self)); err != nil {
+	if err := plugins.Link(self, filepath.Dir(self)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range plugins.Names() {

@@ -1,4 +1,4 @@
-package main
+package plugins
 
 import (
 	"errors"
@@ -6,14 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/dmonitor/dmonitor/plugins"
 )
 
-// link makes dir/check_* symlinks to the binary self. Done twice it changes nothing. A symlink to another place of a
+// Link makes dir/check_* symlinks to the binary self, which calls Run when it is called by such a name. Done twice it changes nothing. A symlink to another place of a
 // binary with the same name, and one that leads nowhere, is replaced; anything else of that name is somebody's own plugin, and is
 // left alone and reported.
-func link(self, dir string) error {
+func Link(self, dir string) error {
 	self, err := filepath.EvalSymlinks(self)
 	if err != nil {
 		return fmt.Errorf("find this binary: %w", err)
@@ -23,7 +21,7 @@ func link(self, dir string) error {
 		to = filepath.Base(self) // so that the directory can be moved as a whole
 	}
 	var all []error
-	for _, name := range plugins.Names() {
+	for _, name := range Names() {
 		all = append(all, linkOne(to, filepath.Join(dir, name)))
 	}
 	return errors.Join(all...)
