@@ -55,6 +55,13 @@ test-compose: ## the containers, for real: outage, mail, and again with one node
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@.ci/fuzz $(FUZZTIME)
 
+# Benchmarks run alone (-p 1), and count what they do themselves; BENCHTIME=100x is a hundred outages told.
+BENCHTIME ?= 100x
+.PHONY: bench
+bench: ## measure: running a plugin, the whole pipeline, from a FAIL to the mail (minutes)
+	@.ci/need cc=gcc
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -p 1 -timeout 40m ./tests/bench/...
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## the linters of .golangci.yml, formatting included
 	$(GOLANGCI_LINT) run $(PACKAGES)
