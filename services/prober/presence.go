@@ -1,0 +1,62 @@
+package prober
+
+import (
+	"context"
+	"time"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// sayPresence says at once and then each second that this node is there, until ctx ends.
+func (p *Prober) sayPresence(ctx context.Context) {
+	tick := time.NewTicker(events.PresenceInterval)
+	defer tick.Stop()
+	for {
+		pr := p.presence()
+		if err := p.o.Bus.Publish(&pr); err != nil {
+			p.rare.silent.Warn().Err(err).Msg("could not say that this node is there")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// leave says the last word. Without it the others would wait for five silent seconds.
+func (p *Prober) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	pr := p.presence()
+	pr.Leaving = true
+	err := p.o.Bus.Publish(&pr)
+	if err == nil {
+		err = p.o.Bus.Flush(ctx)
+	}
+	if err != nil {
+		p.log.Warn().Err(err).Msg("could not say that this node leaves")
+	}
+}
+
+func (p *Prober) presence() events.Presence {
+	plugins := p.runner.Plugins() // reads folders: not under the lock
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return events.Presence{
+		Node: p.o.Node, Site: p.o.Site, Version: p.o.Version, Instance: p.claim.instance,
+		Plugins: plugins, Running: p.queue.running, Late: p.queue.late,
+	}
+}
+
+// hear takes what is said in this node's name.
+func (p *Prober) hear(pr events.Presence, giveUp context.CancelCauseFunc) {
+	yield, err := p.claim.heard(pr, time.Now())
+	if err != nil {
+		p.rare.rival.Error().Err(err).Str("site", pr.Site).
+			Msg("their votes hide each other's; give one of them another DMONITOR_NODE")
+	}
+	if yield {
+		giveUp(err)
+	}
+}

@@ -1,0 +1,234 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/services/prober/plugin"
+)
+
+const (
+	// DefaultConcurrency is how many plugins run at once if Options says nothing. What fills slots is time-outs: with
+	// the default timeout of 10 s, 64 slots carry 6.4 of them a second, which is 384 checks of the default interval that
+	// all hang at the same time. A plugin takes 2 to 15 MB (C to Python), so a full house stays below 1 GB.
+	DefaultConcurrency = 64
+	// maxConcurrency bounds the setting: each run holds a thread, and Go gives up at 10,000 of them.
+	maxConcurrency = 4096
+	// maxWaiting bounds each of the two queues. It is reached by a flood only: what waits too long is dropped before.
+	maxWaiting = 8192
+	// roundSlack is what an arbiter's round lasts longer than the check's timeout.
+	roundSlack = 2 * time.Second
+	// farewell bounds how long the last word may take.
+	farewell = 2 * time.Second
+	// logEvery is how often the same trouble is logged.
+	logEvery = 10 * time.Second
+)
+
+// Folders with plugins, after those of the configuration.
+const (
+	ShippedPlugins = "/usr/lib/dmonitor/plugins"
+	NagiosPlugins  = "/usr/lib/nagios/plugins"
+)
+
+// PluginDirs lists where plugins are looked for, the first one first: the configuration's own folder, further ones, the
+// shipped ones, and those of the Monitoring Plugins.
+func PluginDirs(config string, further ...string) []string {
+	return slices.Concat([]string{filepath.Join(config, "plugins")}, further, []string{ShippedPlugins, NagiosPlugins})
+}
+
+// Options of a Prober. Bus and Node are needed.
+type Options struct {
+	Bus         *bus.Bus
+	Node        string
+	Site        string   // the node's name if empty
+	PluginDirs  []string // see PluginDirs
+	Concurrency int      // jobs that run at once, DefaultConcurrency if 0; confirmations may take a quarter more
+	Version     string   // of dmonitor
+	Log         zerolog.Logger
+}
+
+// Prober is the service. It runs once.
+type Prober struct {
+	o     Options
+	log   zerolog.Logger
+	rare  troubles
+	claim claim // used by one goroutine
+
+	runner *plugin.Runner
+	runs   sync.WaitGroup
+	mu     sync.Mutex // guards what follows
+	queue  queue
+	closed bool // nothing more is taken
+}
+
+// troubles are logs of what may happen many times a second. Each writes at most one line in logEvery; the counters in the
+// lines tell how often it was.
+type troubles struct{ full, late, lost, silent, rival zerolog.Logger }
+
+func newTroubles(log zerolog.Logger) troubles {
+	rare := func() zerolog.Logger { return log.Sample(&zerolog.BurstSampler{Burst: 1, Period: logEvery}) }
+	return troubles{rare(), rare(), rare(), rare(), rare()}
+}
+
+// New checks the options.
+func New(o Options) (*Prober, error) {
+	if o.Site == "" {
+		o.Site = o.Node
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = DefaultConcurrency
+	}
+	switch {
+	case o.Bus == nil:
+		return nil, errors.New("prober: no bus")
+	case o.Concurrency < 1 || o.Concurrency > maxConcurrency:
+		return nil, fmt.Errorf("prober: concurrency %d: want 1 to %d", o.Concurrency, maxConcurrency)
+	case len(o.PluginDirs) == 0:
+		return nil, errors.New("prober: no plugin folders")
+	}
+	first := events.Presence{Node: o.Node, Site: o.Site, Version: o.Version, Instance: newInstance(time.Now())}
+	if err := first.Validate(); err != nil {
+		return nil, fmt.Errorf("prober: %w", err)
+	}
+	return &Prober{
+		o:     o,
+		log:   o.Log,
+		rare:  newTroubles(o.Log),
+		claim: claim{instance: first.Instance},
+		queue: queue{
+			slots: o.Concurrency, reserve: max(1, o.Concurrency/4), most: maxWaiting, known: newMemory(),
+		},
+	}, nil
+}
+
+// Run works until ctx ends, and then returns nil when all is cleaned up; or it returns what makes it impossible to go on.
+func (p *Prober) Run(ctx context.Context) (err error) {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	p.runner, err = plugin.NewRunner(plugin.Options{Dirs: p.o.PluginDirs, Node: p.o.Node})
+	if err != nil {
+		return fmt.Errorf("prober: %w", err)
+	}
+	subs, err := p.subscribe(ctx, giveUp)
+	if err == nil {
+		p.log.Info().Int("plugins", len(p.runner.Plugins())).Msg("prober is looking")
+		p.sayPresence(ctx)
+		err = p.failure(ctx)
+	}
+	for _, s := range subs {
+		s.Stop()
+	}
+	giveUp(nil) // kills what runs
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.runs.Wait()
+	p.leave()
+	return errors.Join(err, p.runner.Close())
+}
+
+// failure is what ended the context, if it was not the caller.
+func (p *Prober) failure(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrNameTaken) {
+		return fmt.Errorf("prober: %w", cause)
+	}
+	return nil
+}
+
+// subscribe takes jobs, confirmations, and what is said in this node's name. It returns the subscriptions it has made,
+// also with an error.
+func (p *Prober) subscribe(ctx context.Context, giveUp context.CancelCauseFunc) (subs []*bus.Subscription, err error) {
+	keep := func(s *bus.Subscription, e error) {
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("prober: %w", e))
+			return
+		}
+		subs = append(subs, s)
+	}
+	keep(bus.Subscribe(p.o.Bus, events.PresenceSubject(p.o.Node), func(pr events.Presence) { p.hear(pr, giveUp) }))
+	keep(bus.Subscribe(p.o.Bus, events.AllConfirm, func(c events.Confirmation) { p.confirm(ctx, c) }))
+	keep(bus.Subscribe(p.o.Bus, events.JobsSubject(p.o.Node), func(j events.Job) { p.job(ctx, j) }))
+	return subs, err
+}
+
+func (p *Prober) job(ctx context.Context, j events.Job) {
+	p.take(ctx, order{Run: j.Run, id: j.ID, due: j.Due, arrived: time.Now(), patience: j.Interval.Duration()})
+}
+
+func (p *Prober) confirm(ctx context.Context, c events.Confirmation) {
+	if !slices.Contains(c.Nodes, p.o.Node) {
+		return
+	}
+	p.take(ctx, order{
+		Run: c.Run, id: events.ConfirmedID(c.ID, p.o.Node), confirms: c.ID,
+		arrived: time.Now(), patience: c.Timeout.Duration() + roundSlack,
+	})
+}
+
+// take puts an order in the queue and starts what there is room for.
+func (p *Prober) take(ctx context.Context, o order) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	if p.queue.add(o) == full {
+		p.rare.full.Error().Str("check", o.Check.String()).Uint64("late", p.queue.late).Msg("too many runs are waiting: this one is dropped")
+	}
+	for {
+		o, ok := p.next()
+		if !ok {
+			return
+		}
+		p.runs.Go(func() { p.work(ctx, o) })
+	}
+}
+
+// next takes an order out of the queue. The caller holds the lock.
+func (p *Prober) next() (order, bool) {
+	if p.closed {
+		return order{}, false
+	}
+	o, ok, dropped := p.queue.next(time.Now())
+	for _, d := range dropped {
+		p.rare.late.Warn().Str("check", d.Check.String()).Uint64("late", p.queue.late).Int("running", p.queue.running).
+			Msg("a run waited too long for a slot and was dropped; a higher DMONITOR_CONCURRENCY or longer intervals may help")
+	}
+	return o, ok
+}
+
+// work runs one order after the other until there is nothing to do.
+func (p *Prober) work(ctx context.Context, o order) {
+	for ok := true; ok; {
+		p.look(ctx, o)
+		p.mu.Lock()
+		p.queue.done()
+		o, ok = p.next()
+		p.mu.Unlock()
+	}
+}
+
+// look runs one order and publishes what it found.
+func (p *Prober) look(ctx context.Context, o order) {
+	a := p.runner.Run(ctx, o.Run)
+	if a.Stopped {
+		return
+	}
+	r := events.Result{
+		ID: o.id, Confirms: o.confirms, Node: p.o.Node, Site: p.o.Site, Check: o.Check,
+		Status: a.Status, Output: a.Output, Detail: a.Detail, Perf: a.Perf,
+		Due: o.due, Started: a.Started.UTC(), Elapsed: events.Millis(a.Elapsed),
+	}
+	if err := p.o.Bus.Publish(&r); err != nil {
+		p.rare.lost.Warn().Err(err).Str("check", o.Check.String()).Msg("a result could not be published and is lost")
+	}
+}
