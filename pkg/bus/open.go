@@ -105,6 +105,9 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		}
 		return nil, err
 	}
+	if b.srv != nil && b.srv.Clustered() {
+		b.background(b.watchMembers)
+	}
 	return b, nil
 }
 
@@ -198,9 +201,10 @@ func (b *Bus) Failed() <-chan error {
 	return b.srv.Failed()
 }
 
-// OnReconnect has f called whenever the connection was lost and is there again (also when it is there for the first
-// time, if it wasn't at Open). What was published in between was missed. The calls come one at a time and must not
-// block: they hold up the connection's other notifications.
+// OnReconnect has f called whenever something may have been missed: when the connection was lost and is there again
+// (also when it is there for the first time, if it wasn't at Open), and in a member of a cluster when another member is
+// there (again), and once more ten seconds later, when the copies of the logs have caught up. f must not block: it
+// holds up other notifications. It may be called from two goroutines at once.
 func (b *Bus) OnReconnect(f func()) { b.onReconnect(f) }
 
 // onReconnect is OnReconnect for those who stop some day.

@@ -1,0 +1,91 @@
+package bus_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// follow follows the catalog until the test ends.
+func follow(t *testing.T, b *bus.Bus) <-chan events.Catalog {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	got := make(chan events.Catalog, 100)
+	ended := make(chan error, 1)
+	go func() { ended <- b.FollowCatalog(ctx, func(c events.Catalog) { got <- c }) }()
+	t.Cleanup(func() {
+		stop()
+		receive(t, "the end of FollowCatalog", ended)
+	})
+	return got
+}
+
+// until reads catalogs until one has all these hosts.
+func until(t *testing.T, got <-chan events.Catalog, hosts ...string) events.Catalog {
+	t.Helper()
+	for {
+		cat := receive(t, "a catalog with "+hosts[len(hosts)-1], got)
+		if !slices.ContainsFunc(hosts, func(h string) bool { _, ok := cat.Checks[check(h)]; return !ok }) {
+			return cat
+		}
+	}
+}
+
+// The first state is told even if it is empty; then every change, and nothing but changes. A contribution that can't be
+// read does not hide the others.
+func catalog(t *testing.T, c *bustest.Cluster) {
+	got := follow(t, c.Bus(0))
+	if first := receive(t, "the first state", got); len(first.Checks) != 0 {
+		t.Errorf("first state: %+v, want none", first)
+	}
+	put := func(i int, con events.Contribution) {
+		t.Helper()
+		must(t, c.Bus(i).PutContribution(within(t), con))
+	}
+	put(1, contribution("n1", "one.example.com"))
+	until(t, got, "one.example.com")
+
+	_, err := c.Bus(2).JetStream().Publish(within(t), "$KV.CONFIG.broken", []byte(`{"v":1,"node":"other"}`))
+	must(t, err)
+	same := contribution("n1", "one.example.com")
+	same.Time = noon.AddDate(0, 0, 1) // read again, and nothing new in it
+	put(1, same)
+	put(2, contribution("n2", "two.example.com"))
+	cat := until(t, got, "one.example.com", "two.example.com")
+	if len(cat.Checks) != 2 || cat.Checks[check("two.example.com")].From != "n2" {
+		t.Errorf("catalog: %+v", cat)
+	}
+	if len(got) != 0 {
+		t.Errorf("told without a change: %+v", <-got)
+	}
+	all, err := c.Bus(1).Contributions(within(t))
+	if err != nil || len(all) != 2 {
+		t.Errorf("contributions: %+v, %v; want two", all, err)
+	}
+}
+
+func catalogSurvives(t *testing.T, c *bustest.Cluster) {
+	client := c.Client(t)
+	got := follow(t, client)
+	receive(t, "the first state", got)
+	home := -1
+	for i := range c.Len() {
+		if c.Bus(i).ClientURL() == client.Conn().ConnectedUrl() {
+			home = i
+		}
+	}
+	if home < 0 {
+		t.Fatalf("connected to %s, which is no member", client.Conn().ConnectedUrl())
+	}
+	c.Stop(home)
+	defer c.Start(home)
+	other := c.Bus((home + 1) % 3)
+	eventually(t, "writing after the member stopped", func() bool {
+		return other.PutContribution(within(t), contribution("n0", "three.example.com")) == nil
+	})
+	until(t, got, "three.example.com")
+}
