@@ -59,7 +59,7 @@ func (e *ears) listen() {
 			continue
 		}
 		if before, ok := e.have[path]; ok && !os.SameFile(before, info) {
-			_ = e.w.Remove(path) // it may be gone by itself
+			_ = e.w.Remove(path) // else the kernel would keep it; it may also be gone by itself
 		}
 		// Adding what is there already costs little and repairs a watch that the kernel dropped.
 		if e.w.Add(path) == nil {

@@ -172,28 +172,47 @@ func TestWatchMissing(t *testing.T) {
 	f.wants("web/ssh=4m")
 }
 
-// TestWatchOnlyChanges: what doesn't change what is in force is not told: droppings, a neighbour of the directory, or
-// reading the same again.
+// TestWatchOnlyChanges: reading the same again, and droppings, are not told.
 func TestWatchOnlyChanges(t *testing.T) {
 	t.Parallel()
-	base := t.TempDir()
-	f := follow(t, filepath.Join(base, "etc"), WatchOptions{Reread: 10 * time.Millisecond, Settle: 5 * time.Millisecond})
-	f.wants("!.")
-	f.write("hosts.d/web/ssh", "")
-	f.wants("web/ssh=1m")
-	for range 20 {
+	dir := t.TempDir()
+	mkdir(t, filepath.Join(dir, "hosts.d/web"))
+	f := follow(t, dir, WatchOptions{Poll: true, Reread: time.Millisecond, Settle: time.Millisecond})
+	f.wants("")
+	for i := range 200 {
 		f.write("hosts.d/web/.ssh.swp", "x")
 		f.write("hosts.d/web/ssh~", "x")
 		f.write("notes", "x")
-		write(t, filepath.Join(base, "neighbour"), "x")
+		interval := short(time.Duration(i+1) * time.Second)
+		f.replace("hosts.d/web/ssh", "interval: "+interval+"\n")
+		select {
+		case got := <-f.told:
+			if want := "web/ssh=" + interval; !strings.HasPrefix(got, want) {
+				t.Fatalf("told %q, want %q and nothing in between", got, want)
+			}
+		case <-time.After(patience):
+			t.Fatal("not told")
+		}
 	}
-	f.write("alert.d/ops@x", "")
-	f.wants("web/ssh=1m ops@x")
-	select {
-	case got := <-f.told:
-		t.Errorf("told once more: %q", got)
-	default:
+}
+
+// TestWatchLink: a directory that is a symbolic link is followed to where the link leads now.
+func TestWatchLink(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	write(t, filepath.Join(base, "v1/hosts.d/web/ssh"), "interval: 1m\n")
+	write(t, filepath.Join(base, "v2/hosts.d/web/ssh"), "interval: 2m\n")
+	for link, to := range map[string]string{"etc": "v1", "new": "v2"} {
+		if err := os.Symlink(to, filepath.Join(base, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	f := follow(t, filepath.Join(base, "etc"), WatchOptions{Reread: never})
+	f.wants("web/ssh=1m")
+	f.rename("../new", "../etc")
+	f.wants("web/ssh=2m")
+	f.write("hosts.d/web/ssh", "interval: 3m\n")
+	f.wants("web/ssh=3m")
 }
 
 // TestWatchTouch: a file that is only touched is a change, because the newest edit wins in the cluster.
