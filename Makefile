@@ -15,7 +15,7 @@ MAINS    := ./cmd/dmonitor $(wildcard ./services/*/cmd/* ./plugins/cmd/* ./demo/
 # The race detector needs a C compiler. Without one the tests run without it, and say so.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
-# TESTFLAGS=-count=1 runs what has been run before; TESTFLAGS="-run TestName -v" one test.
+# TESTFLAGS="-run TestName -v" runs one test.
 TESTFLAGS ?=
 # How long each fuzz target is tried: a time, or a number of inputs such as 20000x.
 FUZZTIME ?= 10s
@@ -45,7 +45,8 @@ build: ## all programs into bin/, static
 test: ## all tests but those with containers
 	@.ci/need /usr/lib/nagios/plugins/check_tcp=monitoring-plugins-basic
 	@$(if $(RACE),,echo "no C compiler: testing without the race detector (with one: apt-get install gcc)")
-	$(GO) test $(RACE) -shuffle=on -timeout 15m $(TESTFLAGS) $(PACKAGES)
+	@# -count=1: Go takes a passed test for still valid if files outside its own module have changed.
+	$(GO) test $(RACE) -count=1 -shuffle=on -timeout 15m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: test-compose
 test-compose: ## the containers, for real: outage, mail, and again with one node killed

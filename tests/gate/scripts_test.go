@@ -16,7 +16,12 @@ func script(t *testing.T, dir string, env []string, name string, args ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), full, args...)
+	return execute(t, dir, env, full, args...)
+}
+
+func execute(t *testing.T, dir string, env []string, name string, args ...string) (int, string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -95,8 +100,8 @@ func TestEach(t *testing.T) {
 		code             int
 		want             []string
 	}{
-		"all fine":        {"./a ./b ./c", "true", 0, []string{"ok    a", "ok    b", "ok    c"}},
-		"the middle one":  {"./a ./b ./c", `[ "$(basename "$PWD")" != b ]`, 1, []string{"ok    a", "FAIL  b", "ok    c", "failed in 1 of 3 modules: ./b"}},
+		"all fine":        {"./a ./b ./c", "true", 0, []string{"fine  a", "fine  b", "fine  c"}},
+		"the middle one":  {"./a ./b ./c", `[ "$(basename "$PWD")" != b ]`, 1, []string{"fine  a", "FAIL  b", "fine  c", "failed in 1 of 3 modules: ./b"}},
 		"a missing one":   {"./a ./lost", "true", 1, []string{"FAIL  lost"}},
 		"no module":       {"", "true", 1, []string{"nothing was done"}},
 		"no such command": {"./a", "exec /no/such/command", 1, []string{"FAIL  a"}},
