@@ -70,22 +70,25 @@ func checkStory(t *testing.T, mails []mail, nodes ...string) {
 		t.Errorf("the mails are %v, want DOWN %s and then UP", subjects(mails), check)
 	}
 	var witnesses []string
-	for _, m := range downVote.FindAllStringSubmatch(down.Text, -1) {
+	for _, m := range downVote.FindAllStringSubmatch(down.text(), -1) {
 		witnesses = append(witnesses, m[1])
 	}
 	slices.Sort(witnesses)
 	if len(slices.Compact(witnesses)) < 2 {
-		t.Errorf("the mail names %v as those who say down, want two or more:\n%s", witnesses, down.Text)
+		t.Errorf("the mail names %v as those who say down, want two or more:\n%s", witnesses, down.text())
 	}
 	for _, w := range witnesses {
 		if !slices.Contains(nodes, w) {
-			t.Errorf("%s can't have seen anything:\n%s", w, down.Text)
+			t.Errorf("%s can't have seen anything:\n%s", w, down.text())
 		}
 	}
 	if down.MessageID == "" || up.InReplyTo != down.MessageID {
 		t.Errorf("the closing mail answers %q, want it to answer %q", up.InReplyTo, down.MessageID)
 	}
 	for _, m := range mails {
+		if m.Double != 0 {
+			t.Errorf("%q came twice", m.Subject)
+		}
 		if !slices.Equal(m.To, []string{"you@example.com"}) {
 			t.Errorf("%q went to %v, want you@example.com", m.Subject, m.To)
 		}

@@ -30,9 +30,23 @@ type demo struct {
 type mail struct {
 	To        []string `json:"to"`
 	Subject   string   `json:"subject"`
-	Text      string   `json:"text"`
 	MessageID string   `json:"message_id"`
 	InReplyTo string   `json:"in_reply_to"`
+	Double    int64    `json:"double"` // the mail that this one repeats
+	Parts     []struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+	} `json:"parts"`
+}
+
+// text is the part that is plain text.
+func (m mail) text() string {
+	for _, p := range m.Parts {
+		if strings.HasPrefix(p.Type, "text/plain") {
+			return p.Text
+		}
+	}
+	return ""
 }
 
 // startDemo builds and starts everything, and takes it down again when the test ends. If the test failed, it first
