@@ -12,6 +12,15 @@ const (
 	settleAfter = 10 * time.Second
 )
 
+// Members lists the other members that this one is connected to, by name, sorted. It is empty for a standalone member
+// and for a process that embeds none. A cut link is noticed after about 2.5 s.
+func (b *Bus) Members() []string {
+	if b.srv == nil {
+		return nil
+	}
+	return b.srv.Here()
+}
+
 // watchMembers makes a member's return a reconnection. The connection to one's own server never breaks, so when the
 // link between two servers does, nothing else tells this process that it missed something. It tells twice: at once, and
 // when the copies of the logs have had the time to catch up.
@@ -28,7 +37,7 @@ func (b *Bus) watchMembers() {
 		case <-settled.C:
 			b.reconnected("what was missed has been caught up with")
 		case <-tick.C:
-			now := b.srv.Here()
+			now := b.Members()
 			for _, name := range now {
 				if !slices.Contains(here, name) {
 					b.reconnected("a member is back: " + name)
