@@ -43,7 +43,7 @@ build: ## all programs into bin/, static
 
 .PHONY: test
 test: ## all tests but those with containers
-	@.ci/need /usr/lib/nagios/plugins/check_tcp=monitoring-plugins-basic
+	@.ci/need /usr/lib/nagios/plugins/check_tcp=monitoring-plugins-basic python3=python3
 	@$(if $(RACE),,echo "no C compiler: testing without the race detector (with one: apt-get install gcc)")
 	@# -count=1: Go takes a passed test for still valid if files outside its own module have changed.
 	$(GO) test $(RACE) -count=1 -shuffle=on -timeout 15m $(TESTFLAGS) $(PACKAGES)
