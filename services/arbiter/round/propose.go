@@ -1,0 +1,153 @@
+package round
+
+import (
+	"time"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+// Proposals that could not be written are tried again after one second, then two, then four, up to this.
+const (
+	firstRetry = time.Second
+	maxRetry   = 30 * time.Second
+)
+
+// proposal is an event that is decided and not committed yet. It stays until an event of the check is committed.
+type proposal struct {
+	outage *events.Outage
+	since  time.Time // when it was decided
+	tries  int
+	flying bool // the caller is writing it
+	retry  time.Time
+}
+
+func (s *State) open(c *check, now time.Time) {
+	r := c.round
+	s.decide(c, &events.Outage{
+		Event: events.Opened, Outage: events.OutageID(c.Check, r.id), Time: now, Opened: now,
+		Reason: r.whyOpened(),
+	}, now)
+}
+
+func (s *State) close(c *check, now time.Time) {
+	o := &events.Outage{
+		Event: events.Closed, Outage: c.outage.Outage, Time: now, Opened: c.outage.Opened,
+		Reason: s.whyClosed(c, now),
+	}
+	if o.Time.Before(o.Opened) { // Another arbiter's clock was ahead of ours.
+		o.Time = o.Opened
+	}
+	s.decide(c, o, now)
+}
+
+// decide completes the event with what the round found, and proposes it.
+func (s *State) decide(c *check, o *events.Outage, now time.Time) {
+	r := c.round
+	r.decided = true
+	o.ID, o.Check, o.Round = events.EventID(o.Outage, o.Event), c.Check, r.id
+	o.Agree, o.Able, o.Votes = r.def.Agree, s.judges(c, r), r.proof()
+	o.By, o.Note = s.by, r.def.Note
+	o.Reason = events.CleanText(o.Reason, events.MaxReason)
+	c.pending = &proposal{outage: o, since: now}
+	s.propose(c)
+	s.schedule(c)
+}
+
+// judges counts the sites able to judge: those that voted in the round are, whatever is known of their presence.
+func (s *State) judges(c *check, r *round) int {
+	sites := map[string]bool{}
+	for _, site := range s.able(c) {
+		sites[site] = true
+	}
+	for _, v := range r.votes {
+		if v.Vote != events.None {
+			sites[v.Site] = true
+		}
+	}
+	return len(sites)
+}
+
+// propose hands the pending event out to be written.
+func (s *State) propose(c *check) {
+	p := c.pending
+	p.tries++
+	p.flying = true
+	kind := ProposeOpened
+	if p.outage.Event == events.Closed {
+		kind = ProposeClosed
+	}
+	s.emit(Decision{
+		Kind: kind, Check: c.Check, Round: p.outage.Round, Reason: p.outage.Reason, Votes: p.outage.Votes,
+		Outage: p.outage, Last: c.seq, Try: p.tries,
+	})
+}
+
+// failed plans the next try. What was agreed stays agreed, also if all sites say otherwise by then.
+func (s *State) failed(in ProposalFailed, now time.Time) {
+	c := s.checks[in.Check]
+	if c == nil || c.pending == nil || c.pending.outage.ID != in.ID || !c.pending.flying {
+		return
+	}
+	if c.def == nil {
+		c.pending, c.round = nil, nil
+		s.drop(c)
+		return
+	}
+	p := c.pending
+	p.flying = false
+	p.retry = now.Add(min(firstRetry<<min(p.tries-1, 16), maxRetry))
+	s.schedule(c)
+}
+
+// committed follows the log.
+func (s *State) committed(o *events.Outage, seq uint64, now time.Time) {
+	c := s.entry(o.Check)
+	if seq <= c.seq {
+		return
+	}
+	c.seq = seq
+	if c.last == o.ID {
+		return // An event of a newer version hides behind the last one this version can read.
+	}
+	switch o.Event {
+	case events.Opened:
+		s.adoptOpened(c, o, now)
+	case events.Closed:
+		c.outage = nil
+		for _, w := range c.words {
+			w.since = false
+			w.calm()
+		}
+	default:
+		return // Of a newer version; it only moves the sequence.
+	}
+	c.last, c.round, c.pending = o.ID, nil, nil
+	s.emit(Decision{Kind: Adopted, Check: c.Check, Round: o.Round, Reason: o.Reason, Votes: o.Votes, Outage: o})
+	s.drop(c)
+	s.schedule(c)
+}
+
+// adoptOpened takes over the votes of the round that opened the outage, whoever held it, and what arrived in a round of
+// one's own that was under way: from now on they are the last votes since the outage began.
+func (s *State) adoptOpened(c *check, o *events.Outage, now time.Time) {
+	c.outage = o
+	for _, w := range c.words {
+		w.since = false
+		w.calm()
+		if c.round != nil && !c.round.closing {
+			v, ok := c.round.vote(w.node)
+			w.since = ok && v.Vote != events.None
+		}
+	}
+	for _, v := range o.Votes {
+		if v.Vote == events.None {
+			continue
+		}
+		w := s.word(c, v.Node, v.Site, now)
+		w.since = true
+		w.testify(v)
+	}
+	if c.def != nil {
+		s.watch(c, now) // A node of which the last word was unknown may have voted since.
+	}
+}
