@@ -88,6 +88,9 @@ func oneWins(t *testing.T, c *bustest.Cluster) {
 	if _, err := c.Bus(2).Propose(within(t), opened(host, "late"), won.Seq); !errors.Is(err, bus.ErrConflict) {
 		t.Errorf("a proposal on an outdated view: %v, want ErrConflict", err)
 	}
+	if seq, err := c.Bus(0).Propose(within(t), end, won.Seq); err != nil || seq != last {
+		t.Errorf("the winner, asking again: %d, %v; want %d as before", seq, err, last)
+	}
 	for i := range 3 {
 		got, err := c.Bus(i).LastOutage(within(t), host)
 		if err != nil || got.Seq != last {
@@ -383,13 +386,14 @@ func minority(t *testing.T, c *bustest.Cluster) {
 		got, err := cut.LastOutage(within(t), during.Check)
 		return err == nil && got.Seq == seq && got.By == "majority"
 	})
+	// The old leader may still answer by what it believed while it was alone. Who asks again gets there.
 	eventually(t, "writing from the member that was cut off", func() bool {
 		_, err := cut.Propose(within(t), closed(during), seq)
-		return err == nil || errors.Is(err, bus.ErrConflict)
+		if err != nil {
+			t.Logf("not yet: %v", err)
+		}
+		got, err := rest.LastOutage(within(t), during.Check)
+		return err == nil && got.Event == events.Closed
 	})
-	got, err := rest.LastOutage(within(t), during.Check)
-	if err != nil || got.Event != events.Closed {
-		t.Errorf("last event %s, %v; want closed", got.Event, err)
-	}
 	must(t, c.Bus(lone).Ready(within(t)))
 }

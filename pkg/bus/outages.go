@@ -16,7 +16,7 @@ import (
 
 // What a caller may branch on.
 var (
-	// ErrConflict is Propose's: another event of the check was committed first.
+	// ErrConflict is Propose's: another event of the check was first.
 	ErrConflict = errors.New("another event was committed first")
 	// ErrNotFound says that there is no such thing, and that the bus is sure of it.
 	ErrNotFound = errors.New("not found")
@@ -36,8 +36,12 @@ type Committed struct {
 }
 
 // Propose writes an event into the log if the check's last event is still the one with sequence last (0: there is none
-// yet), and returns the event's own sequence. errors.Is(err, ErrConflict) says that another event was committed. After
-// any other error the outcome is unknown: read LastOutage before trying again. It takes 5 s at most.
+// yet), and returns the event's own sequence. errors.Is(err, ErrConflict) says that it lost against another event; any
+// other error, that the outcome is unknown. After either, read LastOutage before trying again, and believe that: in the
+// seconds after a cut link was mended a leader that is outdated may answer before the real one, so that an event that
+// "lost" is found there after all, or nothing new is, and it is proposed again. Whatever is answered, one event at most
+// follows each event. Proposing an event that was committed already (same id, same By) is answered as if it were for
+// the first time. It takes 10 s at most.
 func (b *Bus) Propose(ctx context.Context, o events.Outage, last uint64) (uint64, error) {
 	data, err := events.Encode(&o)
 	if err != nil {
@@ -48,6 +52,11 @@ func (b *Bus) Propose(ctx context.Context, o events.Outage, last uint64) (uint64
 		msg.Header[k] = []string{v}
 	}
 	seq, err := b.store(ctx, msg, jetstream.WithExpectLastSequenceForSubject(last, events.ProposeFilter(o.Check)))
+	if errors.Is(err, ErrConflict) {
+		if got, err := b.LastOutage(ctx, o.Check); err == nil && got.Seq > last && got.ID == o.ID && got.By == o.By {
+			return got.Seq, nil
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("propose %s of %s: %w", o.Event, o.Check, err)
 	}
