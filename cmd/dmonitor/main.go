@@ -13,7 +13,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -25,7 +24,7 @@ import (
 func main() {
 	ctx, cancel := proc.Signals(context.Background())
 	defer cancel()
-	if name := strings.TrimPrefix(filepath.Base(os.Args[0]), "check_"); slices.Contains(plugins.Names(), name) {
+	if name := filepath.Base(os.Args[0]); strings.HasPrefix(name, "check_") && plugins.Has(name) {
 		os.Exit(plugins.Run(ctx, name, os.Args[1:], os.Getenv, os.Stdout))
 	}
 	a := &app{ctx: ctx, environ: os.Environ(), host: proc.Host(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}

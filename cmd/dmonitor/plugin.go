@@ -4,18 +4,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/dmonitor/dmonitor/pkg/confdir"
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/pkg/proc"
 	"github.com/dmonitor/dmonitor/plugins"
 	"github.com/dmonitor/dmonitor/services/prober"
+	"github.com/dmonitor/dmonitor/services/prober/plugin"
 )
 
-// withPlugins sees to it that the shipped plugins are found: where they are not installed beside the binary, links to
-// this very binary, which knows them all, are put into the data folder.
-func withPlugins(build func(*proc.Process) (proc.Part, error)) func(*proc.Process) (proc.Part, error) {
+// withPlugins sees to it that the shipped plugins are found: where they are not installed, links to this very binary,
+// which knows them all, are put into the data folder.
+func withPlugins(build proc.Builder) proc.Builder {
 	return func(p *proc.Process) (proc.Part, error) {
+		if _, err := os.Stat(prober.ShippedPlugins); err == nil {
+			return build(p)
+		}
 		dir := filepath.Join(p.Env.Data, "plugins")
 		if err := linkPlugins(dir); err != nil {
 			p.Log.Warn().Err(err).Msg("shipped plugins are not at hand")
@@ -32,7 +37,10 @@ func linkPlugins(dir string) error {
 	if err != nil {
 		return fmt.Errorf("find my own binary: %w", err)
 	}
-	if err := plugins.Link(dir, self); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make a folder for the shipped plugins: %w", err)
+	}
+	if err := plugins.Link(self, dir); err != nil {
 		return fmt.Errorf("link the shipped plugins: %w", err)
 	}
 	return nil
@@ -62,17 +70,34 @@ func (c pluginCmd) Run(a *app) error {
 	if err := linkPlugins(dir); err != nil {
 		return err
 	}
-	run := c.definition(e, check)
-	r := prober.Try(a.ctx, run, e.Node, e.Site, prober.PluginDirs(e.Config, append(e.Plugins, dir)))
+	runner, err := plugin.NewRunner(plugin.Options{Dirs: prober.PluginDirs(e.Config, append(e.Plugins, dir)...), Node: e.Node})
+	if err != nil {
+		return err
+	}
+	defer runner.Close()
+	answer := runner.Run(a.ctx, c.definition(e, check))
+	down := exitIf(answer.Status.Vote() != events.Up)
 	if c.JSON {
-		return printJSON(a.stdout, r, exitIf(r.Status.Vote() != events.Up))
+		return printJSON(a.stdout, c.result(e, check, answer), down)
 	}
-	fmt.Fprintf(a.stdout, "%s  %s  (%s, counts as %s)\n", r.Check, r.Output, r.Status, voteWords[r.Status.Vote()])
-	if r.Detail != "" {
-		fmt.Fprintln(a.stdout, r.Detail)
+	fmt.Fprintf(a.stdout, "%s  %s  (%s, counts as %s)\n", check, answer.Output, answer.Status, voteWords[answer.Status.Vote()])
+	if answer.Detail != "" {
+		fmt.Fprintln(a.stdout, answer.Detail)
 	}
-	fmt.Fprintf(a.stdout, "took %s\n", r.Elapsed)
-	return exitIf(r.Status.Vote() != events.Up)
+	fmt.Fprintf(a.stdout, "took %s", answer.Elapsed.Round(time.Microsecond))
+	if answer.Path != "" {
+		fmt.Fprintf(a.stdout, ", by %s", answer.Path)
+	}
+	fmt.Fprintln(a.stdout)
+	return down
+}
+
+// result is the answer as the prober would publish it.
+func (c pluginCmd) result(e proc.Env, check events.Check, a plugin.Answer) *events.Result {
+	return &events.Result{
+		V: events.Version, ID: "by-hand", Node: e.Node, Site: e.Site, Check: check, Status: a.Status, Output: a.Output, Detail: a.Detail,
+		Perf: a.Perf, Started: a.Started, Elapsed: events.Millis(a.Elapsed),
+	}
 }
 
 var voteWords = map[events.Vote]string{events.Up: "up", events.Down: "down", events.None: "no vote"}

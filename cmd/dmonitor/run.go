@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -40,30 +39,10 @@ func (c runCmd) Run(a *app) error {
 		}()
 	}
 	log := e.Logger(a.stderr)
+	log.Info().Msg(proc.VersionLine("dmonitor") + " starts")
 	p, err := proc.Start(ctx, e, log)
 	if err != nil {
 		return err
 	}
-	parts, err := everyPart(p)
-	if err != nil {
-		_ = p.Close()
-		return fmt.Errorf("%w: %w", proc.ErrUsage, err)
-	}
-	log.Info().Msg(proc.VersionLine("dmonitor") + " starts")
-	return p.Run(ctx, parts...)
-}
-
-// everyPart builds the services of a monitoring host.
-func everyPart(p *proc.Process) ([]proc.Part, error) {
-	var parts []proc.Part
-	for _, build := range []func(*proc.Process) (proc.Part, error){
-		scheduler.Part, arbiter.Part, mailer.Part, withPlugins(prober.Part),
-	} {
-		part, err := build(p)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, part)
-	}
-	return parts, nil
+	return p.Run(ctx, scheduler.Part, arbiter.Part, mailer.Part, withPlugins(prober.Part))
 }

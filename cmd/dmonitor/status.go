@@ -25,16 +25,16 @@ type statusCmd struct {
 
 // status is what `dmonitor status --json` prints.
 type status struct {
-	Summary   string             `json:"summary"`
-	Nodes     []events.Presence  `json:"nodes"`
-	Checks    int                `json:"checks"`
-	Down      []events.Outage    `json:"down"`
-	Blind     []blindCheck       `json:"blind"`
-	Conflicts []events.Conflict  `json:"conflicts"`
-	Scheduler string             `json:"scheduler"` // the node that holds the lease
-	Pending   uint64             `json:"notices_pending"`
-	Failed    []events.Delivery  `json:"notices_failed"` // of the last day
-	Told      int                `json:"recipients"`
+	Summary   string            `json:"summary"`
+	Nodes     []events.Presence `json:"nodes"`
+	Checks    int               `json:"checks"`
+	Down      []events.Outage   `json:"down"`
+	Blind     []blindCheck      `json:"blind"`
+	Conflicts []events.Conflict `json:"conflicts"`
+	Scheduler string            `json:"scheduler"` // the node that holds the lease
+	Pending   uint64            `json:"notices_pending"`
+	Failed    []events.Delivery `json:"notices_failed"` // of the last day
+	Told      int               `json:"recipients"`
 }
 
 // blindCheck is a check that too few sites can judge.

@@ -12,13 +12,16 @@ import (
 	"text/tabwriter"
 )
 
-// Main is the main function of a service's own program: it reads the environment, opens the bus, runs the parts that
-// build returns, and exits. What says in half a sentence what the program does.
-func Main(name, what string, build func(*Process) ([]Part, error)) {
+// Builder makes a part of a process, as its environment says.
+type Builder func(*Process) (Part, error)
+
+// Main is the main function of a service's own program: it reads the environment, opens the bus, runs the part that
+// build makes, and exits. What says in half a sentence what the program does.
+func Main(name, what string, build Builder) {
 	os.Exit(run(name, what, os.Args[1:], build))
 }
 
-func run(name, what string, args []string, build func(*Process) ([]Part, error)) int {
+func run(name, what string, args []string, build Builder) int {
 	if len(args) > 0 {
 		return answer(name, what, args[0], os.Stdout, os.Stderr)
 	}
@@ -29,16 +32,12 @@ func run(name, what string, args []string, build func(*Process) ([]Part, error))
 		return Fail(os.Stderr, name, fmt.Errorf("%w: %w", ErrUsage, err))
 	}
 	log := e.Logger(os.Stderr)
-	p, err := Start(ctx, e, log)
-	if err != nil {
-		return Fail(os.Stderr, name, err)
-	}
-	parts, err := build(p)
-	if err != nil {
-		return Fail(os.Stderr, name, errors.Join(fmt.Errorf("%w: %w", ErrUsage, err), p.Close()))
-	}
 	log.Info().Msg(VersionLine(name) + " starts")
-	if err := p.Run(ctx, parts...); err != nil {
+	p, err := Start(ctx, e, log)
+	if err == nil {
+		err = p.Run(ctx, build)
+	}
+	if err != nil {
 		return Fail(os.Stderr, name, err)
 	}
 	return ExitFine

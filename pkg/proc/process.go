@@ -78,8 +78,21 @@ func (e *Env) members() ([]string, error) {
 	return snapshot.Nodes, nil
 }
 
-// Run runs the parts until ctx ends or one of them fails, then stops them and the bus in that order.
-func (p *Process) Run(ctx context.Context, parts ...Part) error {
+// Run makes the parts and runs them until ctx ends or one of them fails, then stops them and the bus in that order. A
+// part that can't be made is an error of settings (ErrUsage).
+func (p *Process) Run(ctx context.Context, builders ...Builder) error {
+	var parts []Part
+	for _, build := range builders {
+		part, err := build(p)
+		if err != nil {
+			return errors.Join(fmt.Errorf("%w: %w", ErrUsage, err), p.Close())
+		}
+		parts = append(parts, part)
+	}
+	return p.runAll(ctx, parts)
+}
+
+func (p *Process) runAll(ctx context.Context, parts []Part) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ready := make(chan struct{})
 	group.Go(func() error {

@@ -66,16 +66,16 @@ func (s *stage) obey(key string, out *Timeline) error {
 			s.host.Down()
 			out.say("the host stops answering")
 		} else {
-			s.host.Up()
 			out.say("the host answers again")
+			return s.host.Up()
 		}
 	case "c":
 		if s.nycIsCut = !s.nycIsCut; s.nycIsCut {
 			nyc.path.Cut()
 			out.say("nyc is cut off from the host")
 		} else {
-			nyc.path.Restore()
 			out.say("nyc's network is back")
+			return nyc.path.Restore()
 		}
 	case "k":
 		if fra.gone() {

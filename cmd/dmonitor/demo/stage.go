@@ -112,7 +112,7 @@ func (s *stage) startInbox(httpListen string) (err error) {
 }
 
 func (s *stage) startHost() (err error) {
-	s.host, err = host.New(host.Options{Listen: "127.0.0.1:0"})
+	s.host, err = host.New(host.Options{HTTPListen: "127.0.0.1:0"})
 	if err != nil {
 		return fmt.Errorf("start the demo host: %w", err)
 	}
@@ -132,10 +132,10 @@ func (s *stage) startNodes(ctx context.Context, binary string) error {
 	for i, name := range nodeNames {
 		n := &node{name: name, dir: filepath.Join(s.dir, name), binary: binary, listen: ports[2*i], client: ports[2*i+1],
 			members: strings.Join(members, ","), smtp: s.inbox.SMTPAddr()}
-		if n.path, err = host.NewPath(s.host.Addr()); err != nil {
+		if n.path, err = host.NewPath(s.host.HTTPAddr()); err != nil {
 			return fmt.Errorf("make the way from %s to the host: %w", name, err)
 		}
-		s.background(n.path.Run)
+		s.onStop(n.path.Close)
 		if err := n.configure(); err != nil {
 			return err
 		}

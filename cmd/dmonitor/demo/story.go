@@ -108,7 +108,9 @@ func (s *story) oneNodeFails(ctx context.Context) error {
 	}
 	s.out.say("nobody is told")
 	restored := time.Now()
-	n.path.Restore()
+	if err := n.path.Restore(); err != nil {
+		return fmt.Errorf("restore nyc's way to the host: %w", err)
+	}
 	s.out.say("nyc's network is back")
 	return s.watch.until(ctx, "an OK from nyc", patience, func(seen sight) bool {
 		return s.allNodesUp(seen, restored, []string{n.name})
@@ -197,7 +199,7 @@ func (s *story) checkOpening(o bus.Committed, m inbox.Mail, nodes []string) erro
 		if !slices.Contains(nodes, w) {
 			return fmt.Errorf("%s is a witness, but does not live", w)
 		}
-		if !strings.Contains(m.Text, w) {
+		if !strings.Contains(m.Text(), w) {
 			return fmt.Errorf("the mail does not name the witness %s", w)
 		}
 	}
@@ -209,7 +211,9 @@ func (s *story) checkOpening(o bus.Committed, m inbox.Mail, nodes []string) erro
 
 func (s *story) hostUp(ctx context.Context, nodes []string) error {
 	opening := s.watch.now().mails[s.letters-1]
-	s.host.Up()
+	if err := s.host.Up(); err != nil {
+		return fmt.Errorf("bring the host back: %w", err)
+	}
 	s.out.say("the host answers again")
 	_, mail, err := s.nextTelling(ctx, events.Closed)
 	if err != nil {
