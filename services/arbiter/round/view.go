@@ -27,6 +27,7 @@ type View struct {
 	Condition  Condition
 	Configured bool // false: taken out of the configuration; if it is down nobody will close it
 	Blind      bool
+	Agree      int               // sites that have to agree, 0 if not configured
 	Able       []string          // sites able to judge, sorted
 	Words      []events.NodeVote // what each node said last, sorted by node
 	Seq        uint64            // of the last committed event, 0 if there is none
@@ -63,7 +64,7 @@ func (s *State) view(c *check) View {
 		Seq: c.seq, Outage: c.outage,
 	}
 	if c.def != nil {
-		v.Able = s.able(c)
+		v.Able, v.Agree = s.able(c), c.def.Agree
 	}
 	if c.round != nil {
 		v.Round, v.Votes = c.round.id, slices.Clone(c.round.proof())

@@ -1,0 +1,135 @@
+package arbiter
+
+import (
+	"context"
+	"time"
+
+	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/services/arbiter/round"
+)
+
+// input is something for the state machine, and when it reached this process.
+type input struct {
+	in round.Input
+	at time.Time
+}
+
+// subscribe starts to listen. stop ends it, and is never nil.
+func (a *Arbiter) subscribe(ctx context.Context) (stop func(), err error) {
+	var subs []*bus.Subscription
+	stop = func() {
+		for _, s := range subs {
+			s.Stop()
+		}
+	}
+	keep := func(s *bus.Subscription, err error) error {
+		if err == nil {
+			subs = append(subs, s)
+		}
+		return err
+	}
+	if err := keep(a.bus.SubscribeOutages(func(c bus.Committed) { a.tell(ctx, committed(c)) })); err != nil {
+		return stop, err
+	}
+	if err := keep(bus.Subscribe(a.bus, events.AllPresence, func(p events.Presence) {
+		a.put(ctx, round.NodePresent{Presence: &p})
+	})); err != nil {
+		return stop, err
+	}
+	if err := keep(bus.Subscribe(a.bus, events.AllResults, func(r events.Result) {
+		a.put(ctx, round.Arrived{Result: &r})
+	})); err != nil {
+		return stop, err
+	}
+	a.bus.OnReconnect(a.wantReread)
+	return stop, nil
+}
+
+func committed(c bus.Committed) round.Committed {
+	return round.Committed{Outage: &c.Outage, Seq: c.Seq}
+}
+
+// put hands an input to the state machine, and waits for it if there are too many.
+func (a *Arbiter) put(ctx context.Context, in round.Input) {
+	i := input{in, time.Now()}
+	select {
+	case a.inputs <- i:
+		return
+	default:
+		a.slow.Add(1)
+	}
+	select {
+	case a.inputs <- i:
+	case <-ctx.Done():
+	}
+}
+
+// tell hands on what the log says, in order.
+func (a *Arbiter) tell(ctx context.Context, ins ...round.Input) {
+	select {
+	case a.committed <- ins:
+	case <-ctx.Done():
+	}
+}
+
+func (a *Arbiter) wantReread() {
+	select {
+	case a.reread <- struct{}{}:
+	default: // It is wanted already.
+	}
+}
+
+// followCatalog hands on what is configured. After the first time, the last results are read: before it nobody knows
+// which checks they belong to.
+func (a *Arbiter) followCatalog(ctx context.Context) {
+	first := true
+	err := a.bus.FollowCatalog(ctx, func(c events.Catalog) {
+		a.put(ctx, round.CatalogChanged{Checks: c.Checks})
+		if first {
+			first = false
+			a.tasks.Go(func() { a.readHistory(ctx) })
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		a.log.Error().Err(err).Msg("the configuration is not followed any more; what is in force stays")
+	}
+}
+
+// historyTries is how often the last results are tried to be read. They only save asking; without them the arbiter knows
+// each node's last word an interval later.
+const historyTries = 5
+
+func (a *Arbiter) readHistory(ctx context.Context) {
+	for try := 1; ; try++ {
+		results, err := a.bus.LastResults(ctx)
+		for _, r := range results {
+			select {
+			case a.inputs <- input{round.History{Result: &r.Result, Time: r.Time}, time.Now()}:
+			case <-ctx.Done():
+			}
+		}
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if try == historyTries {
+			a.log.Warn().Err(err).Msg("the last results can't be read; going on with those to come")
+			return
+		}
+		if !pause(ctx, time.Second) {
+			return
+		}
+	}
+}
+
+// pause waits, and tells whether ctx still lives.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,99 @@
+package arbiter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/services/arbiter/round"
+)
+
+const (
+	// logPatience is how long an arbiter that starts waits until it can read the log. Going on without is safe, because
+	// the log refuses what doesn't follow its last event; it only costs a refused proposal.
+	logPatience = 30 * time.Second
+	// proposeWait bounds one try to write, reading the log afterwards included.
+	proposeWait = 15 * time.Second
+)
+
+// adoptLog reads what is open before anything is decided.
+func (a *Arbiter) adoptLog(ctx context.Context) {
+	try, stop := context.WithTimeout(ctx, logPatience)
+	defer stop()
+	for {
+		ins, err := a.readLog(try)
+		if err == nil {
+			a.teller.quiet = true
+			a.applyAll(ctx, ins)
+			a.teller.quiet = false
+			a.teller.started(round.Overview(a.state))
+			return
+		}
+		if !pause(try, time.Second) {
+			if ctx.Err() == nil {
+				a.log.Warn().Err(err).Msg("the log of outages can't be read yet; going on without it")
+			}
+			return
+		}
+	}
+}
+
+func (a *Arbiter) readLog(ctx context.Context) ([]round.Input, error) {
+	last, err := a.bus.LastOutages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ins := make([]round.Input, 0, len(last))
+	for _, c := range last {
+		ins = append(ins, committed(c))
+	}
+	return ins, nil
+}
+
+// followLog reads the log again now and then, and after every reconnect. Events that are known already change nothing.
+func (a *Arbiter) followLog(ctx context.Context) {
+	every := time.NewTicker(rereadEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		case <-a.reread:
+		}
+		ins, err := a.readLog(ctx)
+		if err != nil {
+			a.log.Debug().Err(err).Msg("the log of outages can't be read; trying again")
+			continue
+		}
+		a.tell(ctx, ins...)
+	}
+}
+
+// propose writes an event and tells the state machine what became of it. If another event was first, or nobody knows
+// what became of it, the log is read, so that the truth is known before the next try.
+func (a *Arbiter) propose(ctx context.Context, d round.Decision) {
+	select {
+	case a.writing <- struct{}{}:
+		defer func() { <-a.writing }()
+	case <-ctx.Done():
+		return
+	}
+	try, stop := context.WithTimeout(ctx, proposeWait)
+	defer stop()
+	failed := round.ProposalFailed{Check: d.Check, ID: d.Outage.ID}
+	seq, err := a.bus.Propose(try, *d.Outage, d.Last)
+	if err == nil {
+		a.tell(ctx, round.Committed{Outage: d.Outage, Seq: seq})
+		return
+	}
+	if !errors.Is(err, bus.ErrConflict) {
+		a.teller.notWritten(d, err)
+	}
+	if last, err := a.bus.LastOutage(try, d.Check); err == nil {
+		a.tell(ctx, committed(last), failed)
+		return
+	}
+	a.tell(ctx, failed)
+}
