@@ -35,9 +35,11 @@ func TestCluster(t *testing.T) {
 		{"committed events are handled until it works", fanOut},
 		{"streams are scaled to the number of nodes", rescale},
 		{"a name is taken once", nameTaken},
+		{"a cut link has no way around", noWayAround},
 		{"the catalog follows changes", catalog},
 		{"the catalog follows changes after its server died", catalogSurvives},
 		{"a lease moves when its holder stops", leasePolite},
+		{"a lease is given up when its work is over", leaseReturned},
 		{"a lease moves when its holder's member stops", leaseStop},
 		{"a lease ends by itself when its holder is cut off", leaseCut},
 		{"what was acknowledged survives the leader", leaderStops},
@@ -280,6 +282,21 @@ func nameTaken(t *testing.T, c *bustest.Cluster) {
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
+}
+
+// Members tell each other of members. The test's links hold nevertheless, also when a member comes that knows both ends.
+func noWayAround(t *testing.T, c *bustest.Cluster) {
+	c.CutPair(0, 1)
+	defer c.HealPair(0, 1)
+	only2 := func() bool {
+		return slices.Equal(c.Bus(0).Members(), []string{"n2"}) && slices.Equal(c.Bus(1).Members(), []string{"n2"})
+	}
+	eventually(t, "the cut to be noticed", only2)
+	c.Stop(2)
+	c.Start(2)
+	eventually(t, "the third member", only2)
+	c.HealPair(0, 1)
+	eventually(t, "the members to find each other again", func() bool { return len(c.Bus(0).Members()) == 2 && len(c.Bus(1).Members()) == 2 })
 }
 
 // leaderOf names the member that leads a stream.

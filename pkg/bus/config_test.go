@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
@@ -46,8 +47,12 @@ func catalog(t *testing.T, c *bustest.Cluster) {
 		t.Helper()
 		must(t, c.Bus(i).PutContribution(within(t), con))
 	}
+	began := time.Now()
 	put(1, contribution("n1", "one.example.com"))
 	until(t, got, "one.example.com")
+	if took := time.Since(began); took > 10*time.Second { // it takes milliseconds; the next reading would be after 30 s
+		t.Errorf("told after %v", took)
+	}
 
 	_, err := c.Bus(2).JetStream().Publish(within(t), "$KV.CONFIG.broken", []byte(`{"v":1,"node":"other"}`))
 	must(t, err)

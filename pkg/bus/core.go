@@ -94,7 +94,7 @@ func (b *Bus) subscribe(subject string, handle func(*nats.Msg) error) (*Subscrip
 		if err := handle(msg); err != nil {
 			n := s.bad.Add(1)
 			if s.slow.due(time.Now()) {
-				b.log.Warn().Err(err).Str("subject", msg.Subject).Uint64("refused", n).Msg("message refused")
+				b.log.Warn().Err(err).Uint64("refused", n).Msgf("message on %s refused", msg.Subject)
 			}
 		}
 	})

@@ -2,11 +2,13 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
 )
 
@@ -116,6 +118,35 @@ func leasePolite(t *testing.T, c *bustest.Cluster) {
 	}
 	k.stops[first]()
 	k.leader(c.Name(first))
+}
+
+// When lead returns, the lease is free at once, and is competed for again; with a higher fence each time.
+func leaseReturned(t *testing.T, c *bustest.Cluster) {
+	ctx, stop := context.WithCancel(within(t))
+	var fences []uint64
+	err := c.Bus(0).HoldLease(ctx, "short", "n0", bus.MinLease, func(ctx context.Context, fence uint64) error {
+		if fences = append(fences, fence); len(fences) == 3 {
+			stop()
+		}
+		return errors.New("lead failed")
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	if len(fences) != 3 || fences[0] >= fences[1] || fences[1] >= fences[2] {
+		t.Errorf("fences %v, want three that grow", fences)
+	}
+	if who, err := c.Bus(1).LeaseHolder(within(t), "short"); err != nil || who != "" {
+		t.Errorf("holder %q, %v; want none", who, err)
+	}
+	if who, err := c.Bus(1).LeaseHolder(within(t), "never"); err != nil || who != "" {
+		t.Errorf("holder of a lease nobody asked for: %q, %v", who, err)
+	}
+	for name, ttl := range map[string]time.Duration{"short": bus.MinLease - 1, "not.a.name": bus.MinLease} {
+		if err := c.Bus(0).HoldLease(ctx, name, "n0", ttl, nil); err == nil || errors.Is(err, context.Canceled) {
+			t.Errorf("lease %q of %v: %v, want a refusal", name, ttl, err)
+		}
+	}
 }
 
 // The member under the holder stops without a word to him: he stops by himself, and another one takes over.

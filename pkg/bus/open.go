@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -162,12 +161,12 @@ func (b *Bus) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if b.closing.Err() != nil || !b.slow.due(time.Now()) {
 		return
 	}
-	e := b.log.Warn().Err(err)
-	if sub != nil {
-		dropped, _ := sub.Dropped()
-		e = e.Str("subject", strings.TrimSpace(sub.Subject)).Int("dropped", dropped)
+	if sub == nil {
+		b.log.Warn().Err(err).Msg("trouble on the bus")
+		return
 	}
-	e.Msg("trouble on the bus")
+	dropped, _ := sub.Dropped()
+	b.log.Warn().Err(err).Int("dropped", dropped).Msgf("trouble on the bus with messages of %s", sub.Subject)
 }
 
 // Conn is the connection, for what this package has no words for.

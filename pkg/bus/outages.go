@@ -202,7 +202,7 @@ func toCommitted(m stored) (c Committed, known bool, err error) {
 // passOver logs a stored message that can't be read; the others still are.
 func (b *Bus) passOver(m stored, err error) error {
 	if b.slow.due(time.Now()) {
-		b.log.Warn().Err(err).Str("subject", m.subject).Uint64("seq", m.seq).Msg("stored message can't be read; passed over")
+		b.log.Warn().Err(err).Uint64("seq", m.seq).Msgf("stored message on %s can't be read; passed over", m.subject)
 	}
 	return nil
 }

@@ -35,8 +35,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 		}
 		if time.Since(said) >= readySay {
 			said = time.Now()
-			b.log.Info().Str("waiting", time.Since(started).Round(time.Second).String()).Str("last", err.Error()).
-				Msg("waiting for the bus: " + b.whom(ctx))
+			b.log.Info().Msgf("waiting for the bus since %v: %s (%v)", time.Since(started).Round(time.Second), b.whom(ctx), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -51,7 +50,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	if b.srv != nil {
 		b.srv.Formed()
 	}
-	b.log.Debug().Str("after", time.Since(started).Round(time.Millisecond).String()).Msg("the bus is ready")
+	b.log.Debug().Msgf("the bus is ready after %v", time.Since(started).Round(time.Millisecond))
 	return nil
 }
 

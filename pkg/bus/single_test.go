@@ -1,12 +1,16 @@
 package bus_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +28,8 @@ import (
 // A lone node keeps its history over a restart, and a stopped bus leaves no goroutine behind.
 func TestReopenKeepsHistory(t *testing.T) {
 	leaks := goleak.IgnoreCurrent()
-	o := bus.Options{Node: "alone", Data: t.TempDir(), ClientListen: "127.0.0.1:0", Log: zerolog.Nop()}
+	var log lockedBuffer
+	o := bus.Options{Node: "alone", Data: t.TempDir(), ClientListen: "127.0.0.1:0", Log: zerolog.New(&log)}
 	ctx := within(t)
 
 	b := openReady(t, o)
@@ -45,6 +50,9 @@ func TestReopenKeepsHistory(t *testing.T) {
 		t.Errorf("a check without events: %v, want ErrNotFound", err)
 	}
 	must(t, b.Close(ctx))
+	if strings.Contains(log.String(), "new settings") {
+		t.Errorf("streams were changed, though nothing was asked for:\n%s", &log)
+	}
 	goleak.VerifyNone(t, leaks)
 }
 
@@ -58,6 +66,68 @@ func openReady(t testing.TB, o bus.Options) *bus.Bus {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// A process that is killed loses nothing that was acknowledged, and leaves a folder that can be opened at once.
+func TestKilledProcessLosesNothing(t *testing.T) {
+	data := t.TempDir()
+	cmd := exec.CommandContext(within(t), os.Args[0], "-test.run=^TestKilledProcessLosesNothing$")
+	cmd.Env = append(os.Environ(), victimEnv+"="+data)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	cmd.Stderr = os.Stderr
+	must(t, cmd.Start())
+	acked := 0
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if n, ok := strings.CutPrefix(lines.Text(), "acked "); ok {
+			if acked, err = strconv.Atoi(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if acked == 200 {
+			must(t, cmd.Process.Kill())
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	if acked < 200 {
+		t.Fatalf("%d acknowledged, want 200 or more", acked)
+	}
+
+	b := openReady(t, bus.Options{Node: "alone", Data: data, ClientListen: "127.0.0.1:0", Log: zerolog.Nop()})
+	defer func() { must(t, b.Close(within(t))) }()
+	n := 0
+	must(t, b.Outages(within(t), time.Time{}, func(c bus.Committed) error {
+		if c.Check != check(hostN(n)) || c.Seq != uint64(n+1) {
+			t.Errorf("event %d: sequence %d of %s", n, c.Seq, c.Check)
+		}
+		n++
+		return nil
+	}))
+	if n < acked {
+		t.Errorf("%d events, %d were acknowledged", n, acked)
+	}
+}
+
+const victimEnv = "DMONITOR_TEST_VICTIM"
+
+// TestMain runs the process that TestKilledProcessLosesNothing kills.
+func TestMain(m *testing.M) {
+	data := os.Getenv(victimEnv)
+	if data == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := context.WithTimeout(context.Background(), bustest.Patience)
+	defer stop()
+	b, err := bus.Open(ctx, bus.Options{Node: "alone", Data: data, ClientListen: "127.0.0.1:0", Log: zerolog.Nop()})
+	if err == nil {
+		err = b.Ready(ctx)
+	}
+	for i := 0; err == nil; i++ {
+		_, err = b.Propose(ctx, opened(check(hostN(i)), "alone"), 0)
+		fmt.Printf("acked %d\n", i+1)
+	}
+	fmt.Println(err)
+	os.Exit(1)
 }
 
 // Two servers on one folder would lose messages without a word: the second is refused, and the folder is free again
