@@ -212,9 +212,9 @@ func TestIDRunsOnce(t *testing.T) {
 	for range 3 {
 		s.confirmation("j1", "web", "tokyo") // the id of the result that caused it; not the job again
 	}
-	s.confirmation("c2", "web", "tokyo")
 	s.result("j1~tokyo")
-	s.result("c2~tokyo")
+	s.job("j3", "web", time.Minute) // runs when all confirmations have ended
+	s.result("j3")
 }
 
 func TestConfirmationOvertakesAFullQueue(t *testing.T) {

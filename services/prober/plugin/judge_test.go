@@ -87,7 +87,8 @@ func TestJudgeKeepsAllThatWasSaid(t *testing.T) {
 		Status: events.Warning, Output: "DISK WARNING - / 91%", Detail: "further\nlines\nstandard error: mind the gap",
 		Perf: []events.Perf{
 			{Label: "/", Value: 91, Unit: "%", Warn: "90", Crit: "95", Min: &one, Max: &max},
-			{Label: "a b", Value: 5, Unit: "s"}, {Label: "c", Value: 7},
+			{Label: "a b", Value: 5, Unit: "s"},
+			{Label: "c", Value: 7},
 		},
 	}
 	if d := cmp.Diff(want, got); d != "" {

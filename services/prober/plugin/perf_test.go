@@ -12,8 +12,6 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-func num(v float64) *float64 { return &v }
-
 func TestParsePerf(t *testing.T) {
 	for _, c := range []struct {
 		rule, in string
@@ -24,11 +22,11 @@ func TestParsePerf(t *testing.T) {
 		{"label and value", "load=0.5", []events.Perf{{Label: "load", Value: 0.5}}},
 		{"a unit follows the value", "rta=3.2ms", []events.Perf{{Label: "rta", Value: 3.2, Unit: "ms"}}},
 		{"a continuous counter", "in=12c", []events.Perf{{Label: "in", Value: 12, Unit: "c"}}},
-		{"all fields", "/=91%;90;95;0;100", []events.Perf{{Label: "/", Value: 91, Unit: "%", Warn: "90", Crit: "95", Min: num(0), Max: num(100)}}},
-		{"fields may be left out", "a=1;;5;;9", []events.Perf{{Label: "a", Value: 1, Crit: "5", Max: num(9)}}},
+		{"all fields", "/=91%;90;95;0;100", []events.Perf{{Label: "/", Value: 91, Unit: "%", Warn: "90", Crit: "95", Min: new(0.0), Max: new(100.0)}}},
+		{"fields may be left out", "a=1;;5;;9", []events.Perf{{Label: "a", Value: 1, Crit: "5", Max: new(9.0)}}},
 		{"ranges stay text", "a=1;10:20;@~:5", []events.Perf{{Label: "a", Value: 1, Warn: "10:20", Crit: "@~:5"}}},
 		{"what is no range is left out", "a=1;eighty;95", []events.Perf{{Label: "a", Value: 1, Crit: "95"}}},
-		{"units after limits are passed over", "a=1s;2;3;0s;10s", []events.Perf{{Label: "a", Value: 1, Unit: "s", Warn: "2", Crit: "3", Min: num(0), Max: num(10)}}},
+		{"units after limits are passed over", "a=1s;2;3;0s;10s", []events.Perf{{Label: "a", Value: 1, Unit: "s", Warn: "2", Crit: "3", Min: new(0.0), Max: new(10.0)}}},
 		{"several, by white space", "a=1  b=2\nc=3", []events.Perf{{Label: "a", Value: 1}, {Label: "b", Value: 2}, {Label: "c", Value: 3}}},
 		{"quotes let a label have blanks", "'free space'=5GB x=1", []events.Perf{{Label: "free space", Value: 5, Unit: "GB"}, {Label: "x", Value: 1}}},
 		{"a quote in quotes is doubled", "'it''s'=5", []events.Perf{{Label: "it's", Value: 5}}},

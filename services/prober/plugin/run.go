@@ -170,13 +170,17 @@ func (r *Runner) run(ctx context.Context, c command, buf *buffers) outcome {
 var errNoPidfd = errors.New("no process descriptors on this machine")
 
 // retryBusy calls start again for a little while as long as somebody has the file open for writing.
-func retryBusy(start func() error) error {
+func retryBusy(ctx context.Context, start func() error) error {
 	for i := range busyRetries {
 		err := start()
 		if !errors.Is(err, syscall.ETXTBSY) {
 			return err
 		}
-		time.Sleep(5 * time.Millisecond << i)
+		select {
+		case <-time.After(5 * time.Millisecond << i):
+		case <-ctx.Done():
+			return err
+		}
 	}
 	return start()
 }

@@ -33,7 +33,7 @@ func fastPath() bool {
 func (r *Runner) runFast(ctx context.Context, c command, buf *buffers) (outcome, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p, err := r.start(c)
+	p, err := r.start(ctx, c)
 	if errors.Is(err, errNoPidfd) {
 		return outcome{}, err
 	}
@@ -70,7 +70,7 @@ type process struct {
 }
 
 // start starts a plugin with two pipes. It returns errNoPidfd if the kernel has no descriptor for it.
-func (r *Runner) start(c command) (*process, error) {
+func (r *Runner) start(ctx context.Context, c command) (*process, error) {
 	var out, err [2]int
 	if e := syscall.Pipe2(out[:], syscall.O_CLOEXEC); e != nil {
 		return nil, fmt.Errorf("make a pipe: %w", e)
@@ -86,7 +86,7 @@ func (r *Runner) start(c command) (*process, error) {
 		Dir: "/", Env: c.env, Files: []uintptr{r.stdin.Fd(), uintptr(out[1]), uintptr(err[1])},
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.fd},
 	}
-	e := retryBusy(func() (e error) {
+	e := retryBusy(ctx, func() (e error) {
 		p.pid, e = syscall.ForkExec(c.path, c.argv, attr)
 		return e
 	})

@@ -48,7 +48,7 @@ func TestNothingIsLeft(t *testing.T) {
 func TestStuckPluginIsNotWaitedFor(t *testing.T) {
 	r, dir := newRunner(t, false)
 	put(t, dir, "x", "#!/bin/sh\nsleep 3600\n", 0o755)
-	p, err := r.start(r.command(filepath.Join(dir, "check_x"), order("x", long)))
+	p, err := r.start(t.Context(), r.command(filepath.Join(dir, "check_x"), order("x", long)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func (r *Runner) runPortable(ctx context.Context, c command, buf *buffers) outco
 	stdout, stderr := keeper{buf: buf.out[:0]}, keeper{buf: buf.err[:0]}
 	var killed atomic.Bool
 	var cmd *exec.Cmd
-	err := retryBusy(func() error {
+	err := retryBusy(limit, func() error {
 		cmd = exec.CommandContext(limit, c.path)
 		cmd.Args, cmd.Env, cmd.Dir = c.argv, c.env, "/"
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = r.stdin, &stdout, &stderr

@@ -325,7 +325,7 @@ func TestManyAtOnce(t *testing.T) {
 // TestBusyFile: a plugin that is being copied into place can't be started for a moment (ETXTBSY on Linux).
 func TestBusyFile(t *testing.T) {
 	busy := 0
-	if err := retryBusy(func() error {
+	if err := retryBusy(t.Context(), func() error {
 		if busy++; busy < 3 {
 			return syscall.ETXTBSY
 		}
@@ -334,7 +334,7 @@ func TestBusyFile(t *testing.T) {
 		t.Errorf("%v after %d tries", err, busy)
 	}
 	busy = 0
-	if err := retryBusy(func() error { busy++; return syscall.ETXTBSY }); err == nil || busy != busyRetries+1 {
+	if err := retryBusy(t.Context(), func() error { busy++; return syscall.ETXTBSY }); err == nil || busy != busyRetries+1 {
 		t.Errorf("%v after %d tries: want an end", err, busy)
 	}
 }
