@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
 const wrongFile = "check/wrong-file"

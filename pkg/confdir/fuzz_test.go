@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dmonitor/dmonitor/pkg/events"
 	"pgregory.net/rapid"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
 func seeds(f *testing.F, dir string) {
@@ -136,12 +137,8 @@ func TestLines(t *testing.T) {
 		"recipients": "recipients:\n  - a@x\n\n  - 'b@x'",
 		"note":       "note: >-\n  a\n\n  b # no comment\n",
 	}
-	keys := make([]string, 0, len(above))
-	for _, k := range checkKeys {
-		keys = append(keys, k)
-	}
 	rapid.Check(t, func(t *rapid.T) {
-		chosen := rapid.Permutation(keys).Draw(t, "keys")[:rapid.IntRange(0, len(keys)).Draw(t, "count")]
+		chosen := rapid.Permutation(checkKeys).Draw(t, "keys")[:rapid.IntRange(0, len(checkKeys)).Draw(t, "count")]
 		var b strings.Builder
 		for _, k := range chosen {
 			b.WriteString(above[k] + "\n")

@@ -10,8 +10,9 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
 var edited = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)

@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
 // TestKeep: only what stands in a bad file, or below a bad directory, is taken from before.
@@ -80,8 +81,10 @@ func TestDefaults(t *testing.T) {
 		"an empty file has the defaults":                        {"", 20 * time.Second, 15 * time.Second, ""},
 		"the default timeout is lowered to a shorter interval":  {"interval: 5s\n", 5 * time.Second, 5 * time.Second, ""},
 		"a timeout of its own stands with the default interval": {"timeout: 20s\n", 20 * time.Second, 20 * time.Second, ""},
-		"and is refused where it doesn't fit": {"timeout: 21s\n", 0, 0,
-			"f:1: timeout: 21s is longer than the interval, 20s; shorten the timeout or look less often"},
+		"and is refused where it doesn't fit": {
+			"timeout: 21s\n", 0, 0,
+			"f:1: timeout: 21s is longer than the interval, 20s; shorten the timeout or look less often",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -80,8 +80,10 @@ func (w *watch) run(ctx context.Context) {
 			if w.concerns(e) {
 				changed()
 			}
-		case <-w.ears.errors():
-			changed() // the kernel has lost count: anything may have changed
+		case err := <-w.ears.errors():
+			if err != nil { // the kernel has lost count: anything may have changed
+				changed()
+			}
 		case <-reread.C:
 			// A file may be half written just now, so a change found here waits its time like any other.
 			if snapshot, problems := w.look(); since.IsZero() && !w.same(snapshot, problems) {

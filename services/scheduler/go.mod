@@ -1,17 +1,43 @@
 module github.com/dmonitor/dmonitor/services/scheduler
 
-go 1.26
+go 1.26.0
 
 require (
-	github.com/dmonitor/dmonitor/pkg/events v0.0.0
 	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
 	github.com/dmonitor/dmonitor/pkg/confdir v0.0.0
-	github.com/dmonitor/dmonitor/pkg/proc v0.0.0
+	github.com/dmonitor/dmonitor/pkg/events v0.0.0
+	github.com/dmonitor/dmonitor/pkg/proc v0.0.0-00010101000000-000000000000
+	github.com/google/go-cmp v0.7.0
+	github.com/rs/zerolog v1.35.1
+	golang.org/x/sync v0.24.0
+	pgregory.net/rapid v1.3.0
+)
+
+require (
+	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
+	github.com/caarlos0/env/v11 v11.4.2 // indirect
+	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
+	github.com/fsnotify/fsnotify v1.10.1 // indirect
+	github.com/goccy/go-yaml v1.19.2 // indirect
+	github.com/gofrs/flock v0.13.1 // indirect
+	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.20 // indirect
+	github.com/minio/highwayhash v1.0.4 // indirect
+	github.com/nats-io/jwt/v2 v2.8.2 // indirect
+	github.com/nats-io/nats-server/v2 v2.15.2 // indirect
+	github.com/nats-io/nats.go v1.55.0 // indirect
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
 )
 
 replace (
-	github.com/dmonitor/dmonitor/pkg/events => ../../pkg/events
 	github.com/dmonitor/dmonitor/pkg/bus => ../../pkg/bus
 	github.com/dmonitor/dmonitor/pkg/confdir => ../../pkg/confdir
+	github.com/dmonitor/dmonitor/pkg/events => ../../pkg/events
 	github.com/dmonitor/dmonitor/pkg/proc => ../../pkg/proc
 )

@@ -1,0 +1,94 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/services/scheduler/plan"
+)
+
+// longestSleep bounds how long a jump of the wall clock goes unnoticed: timers run by the monotonic clock.
+const longestSleep = time.Second
+
+// logEvery is how often the same trouble is logged.
+const logEvery = 10 * time.Second
+
+// outlet takes jobs. It is the bus.
+type outlet interface {
+	Publish(events.Message) error
+}
+
+// publisher publishes jobs when they are due. It knows nothing of leases: who runs it decides whether it may.
+type publisher struct {
+	state *state
+	out   outlet
+	only  string // the one node whose jobs are published; empty: all
+	log   zerolog.Logger
+	rare  zerolog.Logger // at most one line in logEvery
+}
+
+// publisher makes one for all nodes, or for one only: a node that can't reach a majority can give its own prober the jobs
+// it would get from whoever holds the lease, with the same ids.
+func (s *Scheduler) publisher(only string) *publisher {
+	return &publisher{
+		state: s.state, out: s.o.Bus, only: only, log: s.log,
+		rare: s.log.Sample(&zerolog.BurstSampler{Burst: 1, Period: logEvery}),
+	}
+}
+
+// run publishes what becomes due from now on, until ctx ends; then it returns nil at once, in the middle of a batch if
+// need be. Jobs that can't be published are dropped: late ones are of no use.
+func (p *publisher) run(ctx context.Context) error {
+	cursor := plan.NewCursor(time.Now())
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := p.state.plan()
+		p.publish(ctx, cursor, now.Plan)
+		timer.Reset(untilNext(now.Plan, cursor.At(), time.Now()))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-now.replaced:
+		case <-timer.C:
+		}
+	}
+}
+
+// untilNext is how long to sleep at now, when everything up to taken was published.
+func untilNext(p *plan.Plan, taken, now time.Time) time.Duration {
+	next, ok := p.Next(taken)
+	if !ok {
+		return longestSleep
+	}
+	return min(max(0, next.Sub(now.Round(0))), longestSleep)
+}
+
+func (p *publisher) publish(ctx context.Context, cursor *plan.Cursor, now *plan.Plan) {
+	jobs, jump := cursor.Take(now, time.Now())
+	switch {
+	case jump > 0:
+		p.log.Warn().Msgf("the clock went forward, or this process was held up: what was due in %v is skipped", jump)
+	case jump < 0:
+		p.log.Warn().Msgf("the clock went back by %v", -jump)
+	}
+	lost := 0
+	var why error
+	for i := range jobs {
+		if ctx.Err() != nil {
+			return
+		}
+		if p.only != "" && jobs[i].Node != p.only {
+			continue
+		}
+		if err := p.out.Publish(&jobs[i]); err != nil {
+			lost, why = lost+1, err
+		}
+	}
+	if lost > 0 {
+		p.rare.Warn().Err(why).Int("lost", lost).Msg("jobs can't be published")
+	}
+}
