@@ -96,23 +96,24 @@ func retention(t *testing.T, b *bus.Bus) {
 	}
 }
 
-// propose commits an opening and a closing, with a lost race after each.
+// propose commits an opening and a closing; after each, another arbiter that decided the same comes too late.
 func propose(t *testing.T, b *bus.Bus) {
 	t.Helper()
 	opened, closed := golden(t, events.Opened), golden(t, events.Closed)
+	late := func(o events.Outage) events.Outage { o.By = "virginia-1"; return o }
 	ctx, stop := context.WithTimeout(t.Context(), bustest.Patience)
 	defer stop()
 	first, err := b.Propose(ctx, opened, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Propose(ctx, opened, 0); !errors.Is(err, bus.ErrConflict) {
+	if _, err := b.Propose(ctx, late(opened), 0); !errors.Is(err, bus.ErrConflict) {
 		t.Fatalf("second proposal: %v, want a conflict", err)
 	}
 	if _, err := b.Propose(ctx, closed, first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Propose(ctx, closed, first); !errors.Is(err, bus.ErrConflict) {
+	if _, err := b.Propose(ctx, late(closed), first); !errors.Is(err, bus.ErrConflict) {
 		t.Fatalf("second closing: %v, want a conflict", err)
 	}
 }
