@@ -112,6 +112,13 @@ func (w *world) chaos() map[string]func(*rapid.T) {
 			w.write(a, rapid.Bool().Draw(t, "reaches the log"), rapid.Bool().Draw(t, "is answered"), copies(t))
 		},
 		"read log": func(t *rapid.T) { w.reread(arbiter(t)) },
+		"old news": func(t *rapid.T) {
+			if len(w.log) == 0 {
+				t.Skip("no events")
+			}
+			seq := rapid.IntRange(1, len(w.log)).Draw(t, "seq")
+			w.apply(arbiter(t), round.Committed{Outage: &w.log[seq-1], Seq: uint64(seq)})
+		},
 		"advance": func(t *rapid.T) {
 			w.advance(time.Duration(rapid.IntRange(1, 20_000).Draw(t, "ms")) * time.Millisecond)
 		},

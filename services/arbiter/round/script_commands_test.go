@@ -118,6 +118,7 @@ func (s *script) again(w []string) {
 func (s *script) store(o *events.Outage) round.Committed {
 	s.seq++
 	s.log[o.Check] = round.Committed{Outage: o, Seq: s.seq}
+	s.all = append(s.all, s.log[o.Check])
 	return s.log[o.Check]
 }
 
@@ -174,7 +175,16 @@ func (s *script) conflict(w []string) {
 	s.apply(round.ProposalFailed{Check: d.Check, ID: d.Outage.ID})
 }
 
-func (s *script) told(w []string) { s.apply(s.log[s.name(w[0])]) }
+// told: CHECK [SEQUENCE].
+func (s *script) told(w []string) {
+	if len(w) == 1 {
+		s.apply(s.log[s.name(w[0])])
+		return
+	}
+	seq, err := strconv.Atoi(w[1])
+	s.check(err)
+	s.apply(s.all[seq-1])
+}
 
 // restart begins with an empty state and gives it what the shell reads at the start: the log, the configuration and the
 // last results. Nodes are to be given again.

@@ -70,6 +70,7 @@ type script struct {
 	asked    map[events.Check]string          // id of the last confirmation
 	proposed map[events.Check]round.Decision  // the last proposal
 	log      map[events.Check]round.Committed // the last event
+	all      []round.Committed
 	seq      uint64
 }
 
