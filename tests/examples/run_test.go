@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -31,15 +33,12 @@ func wantLines() []string {
 // with a place in the stream also sees what was committed before it came.
 func TestProgramsOfThePage(t *testing.T) {
 	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Fatalf("this test runs a program in Python: %v (apt-get install python3)", err)
-	}
+	python := python(t)
 	b := bustest.New(t, 1).Bus(0)
 	addr := strings.TrimPrefix(b.ClientURL(), "nats://")
 	listeners := []*program{
 		start(t, build(t, "./subscriber"), b.ClientURL()),
-		start(t, python, "-u", "../../docs/examples/subscriber.py", addr),
+		start(t, python, "-u", script, addr),
 	}
 	for _, p := range listeners {
 		p.waitFor(t, p.errors, "listening")
@@ -94,6 +93,63 @@ func retention(t *testing.T, b *bus.Bus) {
 			t.Errorf("%s keeps messages for %v and has %d bytes; the page should say %q", name, c.MaxAge, c.MaxBytes, want)
 		}
 	}
+}
+
+const script = "../../docs/examples/subscriber.py"
+
+// python finds the interpreter. It also reads the script, so that a change of it makes the cached result of a test void.
+func python(t *testing.T) string {
+	t.Helper()
+	content(t, script)
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		t.Fatalf("this test runs a program in Python: %v (apt-get install python3)", err)
+	}
+	return path
+}
+
+// The Python program answers the server's pings, or it would be thrown out after some minutes; it says what the server
+// has against it; and it takes events one by one however they are cut into packets.
+func TestPythonKeepsTheProtocol(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	p := start(t, python(t), "-u", script, ln.Addr().String())
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(bustest.Patience)); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	expect := func(want string) {
+		t.Helper()
+		if got, err := in.ReadString('\n'); err != nil || got != want+"\r\n" {
+			t.Fatalf("the program sent %q (%v), want %s", got, err, want)
+		}
+	}
+	io.WriteString(conn, "INFO {}\r\n")
+	expect(`CONNECT {"verbose":false}`)
+	expect("SUB dmonitor.outages.> 1")
+	expect("PING")
+	io.WriteString(conn, "PONG\r\nPING\r\n")
+	expect("PONG")
+	body := `{"event":"opened","host":"a.example.com","test":"x","reason":"é","votes":[]}`
+	msg := fmt.Sprintf("MSG dmonitor.outages.opened.x.y 1 %d\r\n%s\r\n", len(body), body)
+	for _, part := range []string{msg + msg[:9], msg[9 : len(msg)-3], msg[len(msg)-3:], "-ERR 'Authorization Violation'\r\n"} {
+		io.WriteString(conn, part)
+	}
+	for range 2 {
+		if got := p.next(t); got != "opened a.example.com/x down: []" {
+			t.Errorf("printed %q", got)
+		}
+	}
+	p.waitFor(t, p.errors, "Authorization Violation")
 }
 
 // propose commits an opening and a closing; after each, another arbiter that decided the same comes too late.
