@@ -58,7 +58,7 @@ func New(o Options) (*Inbox, error) {
 	b := &Inbox{opts: o}
 	b.opts.MaxMails = defaulted(o.MaxMails, defaultMails)
 	b.opts.MaxMailBytes = defaulted(o.MaxMailBytes, defaultBytes)
-	b.opts.Hint = defaulted(o.Hint, "No mail yet. The demo host goes down and comes back by itself; each time a mail comes in here, as soon as two nodes agree.")
+	b.opts.Hint = defaulted(o.Hint, "No mail yet. The demo host goes down and comes back by itself. As soon as two nodes agree that it is down, or up again, a mail shows up here.")
 	b.store = newStore(b.opts.MaxMails, maxStored)
 	var err error
 	if b.smtp, err = net.Listen("tcp", defaulted(o.SMTPListen, "127.0.0.1:0")); err != nil {
