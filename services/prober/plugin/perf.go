@@ -94,7 +94,7 @@ func perfValue(s string) (v float64, unit string, ok bool) {
 		return 0, "", false
 	}
 	unit = s[n:]
-	if strings.ContainsAny(unit, "0123456789'\"=,") { // "1.2.3", "1,5": a number we'd misread, not a unit
+	if strings.ContainsAny(unit, "0123456789.,+'\"=") { // "1.2.3", "1,5": a number we'd misread, not a unit
 		return 0, "", false
 	}
 	return v, unit, true

@@ -74,7 +74,7 @@ func TestKillOfTheProberKillsThePlugin(t *testing.T) {
 	dir := t.TempDir()
 	helper(t, dir, "prober")
 	pids := filepath.Join(dir, "pids")
-	put(t, dir, "x", "#!/bin/sh\necho $$ > "+pids+".new; mv "+pids+".new "+pids+"; while :; do read x < /dev/null; done\n", 0o755)
+	put(t, dir, "x", "#!/bin/sh\necho $$ > "+pids+".new; mv "+pids+".new "+pids+"; exec sleep 3600\n", 0o755)
 	prober := exec.Command(filepath.Join(dir, "check_prober"), dir)
 	if err := prober.Start(); err != nil {
 		t.Fatal(err)
@@ -84,6 +84,11 @@ func TestKillOfTheProberKillsThePlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = prober.Wait()
+	t.Cleanup(func() {
+		if t.Failed() { // then it is still there
+			_ = exec.Command("/bin/sh", "-c", "kill -9 $(cat "+pids+")").Run()
+		}
+	})
 	allGone(t, pids, 1)
 }
 
