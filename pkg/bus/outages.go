@@ -22,10 +22,12 @@ var (
 	ErrNotFound = errors.New("not found")
 )
 
-// Codes of the server for a lost compare-and-swap; on a replicated stream it may be either.
+// Codes of the server for a lost compare-and-swap, of which a replicated stream may give either, and for a message whose
+// id another one has that is being stored.
 const (
 	codeWrongLast         jetstream.ErrorCode = 10071
 	codeWrongLastConstant jetstream.ErrorCode = 10164
+	codeIDInProcess       jetstream.ErrorCode = 10158
 )
 
 // Committed is an event that stands in the log.
@@ -67,15 +69,30 @@ func (b *Bus) Propose(ctx context.Context, o events.Outage, last uint64) (uint64
 func (b *Bus) store(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (uint64, error) {
 	ctx, stop := context.WithTimeout(ctx, callWait)
 	defer stop()
-	ack, err := b.js.PublishMsg(ctx, msg, opts...)
-	var refused *jetstream.APIError
-	if errors.As(err, &refused) && (refused.ErrorCode == codeWrongLast || refused.ErrorCode == codeWrongLastConstant) {
-		return 0, fmt.Errorf("%w (%s)", ErrConflict, refused.Description)
-	}
-	if err != nil {
+	for {
+		ack, err := b.js.PublishMsg(ctx, msg, opts...)
+		if err == nil {
+			return ack.Sequence, nil
+		}
+		switch code, why := refusal(err); code {
+		case codeWrongLast, codeWrongLastConstant:
+			return 0, fmt.Errorf("%w (%s)", ErrConflict, why)
+		case codeIDInProcess: // somebody else is storing the same; how that ends is known in a moment
+			if sleep(ctx, catchUpTry) == nil {
+				continue
+			}
+		}
 		return 0, err
 	}
-	return ack.Sequence, nil
+}
+
+// refusal reads the server's reason for not storing a message; 0 if it gave none.
+func refusal(err error) (jetstream.ErrorCode, string) {
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) {
+		return refused.ErrorCode, refused.Description
+	}
+	return 0, ""
 }
 
 // LastOutage reads the last event of a check. It returns ErrNotFound if there is none. The log's leader is asked first;
