@@ -16,15 +16,14 @@ import (
 // noAnswer says why there is no response at all.
 func (w *web) noAnswer(ctx context.Context, err error) outcome {
 	at, host := w.call.host, w.call.host
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 		if to, perr := url.Parse(u.URL); perr == nil { // where a redirect led to
 			at, host = where(to), to.Hostname()
 		}
 	}
-	if cert, ok := w.trust.explain(err, host); ok {
-		return broken(cert)
+	if why := w.trust.explain(err, host); why != nil {
+		return broken(why)
 	}
 	stage := *w.stage.Load()
 	var record tls.RecordHeaderError

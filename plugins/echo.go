@@ -173,11 +173,15 @@ func (e *echo) quotes(packet []byte) bool {
 
 // unreachable names the code of a "destination unreachable" (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
 func unreachable(m *icmp.Message) string {
-	names := map[int]string{0: "network unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable",
-		9: "forbidden", 10: "forbidden", 13: "forbidden"}
+	names := map[int]string{
+		0: "network unreachable", 1: "host unreachable", 2: "protocol unreachable", 3: "port unreachable",
+		9: "forbidden", 10: "forbidden", 13: "forbidden",
+	}
 	if m.Type == ipv6.ICMPTypeDestinationUnreachable {
-		names = map[int]string{0: "no route", 1: "forbidden", 2: "beyond scope", 3: "address unreachable", 4: "port unreachable",
-			5: "forbidden", 6: "route rejected"}
+		names = map[int]string{
+			0: "no route", 1: "forbidden", 2: "beyond scope", 3: "address unreachable", 4: "port unreachable",
+			5: "forbidden", 6: "route rejected",
+		}
 	}
 	if s, ok := names[m.Code]; ok {
 		return s

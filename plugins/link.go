@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 )
 
-// Link makes dir/check_* symlinks to the binary self, which calls Run when it is called by such a name. Done twice it changes nothing. A symlink to another place of a
-// binary with the same name, and one that leads nowhere, is replaced; anything else of that name is somebody's own plugin, and is
-// left alone and reported.
+// Link makes dir/check_* symlinks to the binary self, which calls Run when it is called by such a name. Done twice it
+// changes nothing. A symlink to another place of a binary with the same name, and one that leads nowhere, is replaced;
+// anything else of that name is somebody's own plugin: it is left alone, and the error names it. In the binary's own
+// directory the symlinks are relative, so that it can be moved as a whole.
 func Link(self, dir string) error {
 	self, err := filepath.EvalSymlinks(self)
 	if err != nil {
@@ -18,7 +19,7 @@ func Link(self, dir string) error {
 	}
 	to := self
 	if d, err := filepath.EvalSymlinks(dir); err == nil && d == filepath.Dir(self) {
-		to = filepath.Base(self) // so that the directory can be moved as a whole
+		to = filepath.Base(self)
 	}
 	var all []error
 	for _, name := range Names() {
@@ -31,7 +32,8 @@ func linkOne(to, at string) error {
 	old, err := os.Readlink(at)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := os.Symlink(to, at); err != nil {
+		err := os.Symlink(to, at)
+		if now, _ := os.Readlink(at); err != nil && now != to { // another process may have been as quick
 			return fmt.Errorf("link %s: %w", at, err)
 		}
 		return nil

@@ -36,12 +36,11 @@ type outcome struct {
 func good(format string, a ...any) outcome {
 	return outcome{exit: exitOK, text: fmt.Sprintf(format, a...)}
 }
-func warn(format string, a ...any) outcome {
-	return outcome{exit: exitWarning, text: fmt.Sprintf(format, a...)}
-}
+
 func fail(format string, a ...any) outcome {
 	return outcome{exit: exitFail, text: fmt.Sprintf(format, a...)}
 }
+
 func unknown(format string, a ...any) outcome {
 	return outcome{exit: exitUnknown, text: fmt.Sprintf(format, a...)}
 }

@@ -140,8 +140,7 @@ func reason(err error) string {
 	case errors.As(err, &errno):
 		return errno.Error()
 	}
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
 	}
 	return strings.TrimPrefix(err.Error(), "read tcp ")

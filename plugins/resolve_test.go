@@ -121,7 +121,7 @@ func TestResolvingEverywhere(t *testing.T) {
 
 func TestTakeTurns(t *testing.T) {
 	addrs := func(s string) (all []netip.Addr) {
-		for _, w := range strings.Fields(s) {
+		for w := range strings.FieldsSeq(s) {
 			all = append(all, netip.MustParseAddr(w))
 		}
 		return all

@@ -34,7 +34,7 @@ func (l *statusList) judge(code int) outcome {
 // Set implements pflag.Value: codes and classes with commas between them, such as "200,204,3xx".
 func (l *statusList) Set(s string) error {
 	l.text, l.ranges = s, nil
-	for _, word := range strings.Split(s, ",") {
+	for word := range strings.SplitSeq(s, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
 		low, high := word, word
 		if len(word) == 3 && strings.HasSuffix(word, "xx") {

@@ -35,9 +35,9 @@ func (t *trust) config() (*tls.Config, error) {
 	return conf, nil
 }
 
-// explain says in words what is wrong with a certificate, if that is what the error is about. It is the node's own
-// fault where the node has no authorities to compare with.
-func (t *trust) explain(err error, host string) (error, bool) {
+// explain says in words what is wrong with a certificate, and returns nil if that isn't what the error is about. It is the
+// node's own fault where the node has no authorities to compare with.
+func (t *trust) explain(err error, host string) error {
 	var (
 		invalid x509.CertificateInvalidError
 		name    x509.HostnameError
@@ -47,20 +47,20 @@ func (t *trust) explain(err error, host string) (error, bool) {
 	)
 	switch {
 	case errors.As(err, &roots):
-		return own("it has no certificate authorities to verify %s with: %w", host, err), true
+		return own("it has no certificate authorities to verify %s with: %w", host, err)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Errorf("certificate of %s %s", host, validity(invalid.Cert, time.Now())), true
+		return fmt.Errorf("certificate of %s %s", host, validity(invalid.Cert, time.Now()))
 	case errors.As(err, &name):
-		return fmt.Errorf("certificate is not for %s but for %s", host, forNames(name.Certificate)), true
+		return fmt.Errorf("certificate is not for %s but for %s", host, forNames(name.Certificate))
 	case errors.As(err, &who):
 		if t.caFile == "" && !haveRoots() {
-			return own("it has no certificate authorities to verify %s with; Debian has them in the package ca-certificates", host), true
+			return own("it has no certificate authorities to verify %s with; Debian has them in the package ca-certificates", host)
 		}
-		return fmt.Errorf("certificate of %s is %s", host, signedBy(who.Cert)), true
+		return fmt.Errorf("certificate of %s is %s", host, signedBy(who.Cert))
 	case errors.As(err, &verify), errors.As(err, &invalid):
-		return fmt.Errorf("certificate of %s: %w", host, err), true
+		return fmt.Errorf("certificate of %s: %w", host, err)
 	}
-	return nil, false
+	return nil
 }
 
 func validity(cert *x509.Certificate, now time.Time) string {

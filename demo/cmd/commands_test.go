@@ -1,4 +1,3 @@
-// Package cmd_test starts the demo's commands as people do.
 package cmd_test
 
 import (

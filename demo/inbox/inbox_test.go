@@ -50,8 +50,15 @@ func send(t *testing.T, b *Inbox, to, text string) {
 	}
 }
 
+// answer is what the inbox says to a browser.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // get fetches a page of the inbox.
-func get(t *testing.T, b *Inbox, path string) (*http.Response, string) {
+func get(t *testing.T, b *Inbox, path string) answer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -68,7 +75,7 @@ func get(t *testing.T, b *Inbox, path string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(body)
+	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
 const (
@@ -87,27 +94,27 @@ func TestMailIsSeenEverywhere(t *testing.T) {
 		mails[0].MessageID != "o1@dmonitor" || mails[0].Text() != "node-1  fail  connection refused – twice\r\n" {
 		t.Fatalf("mails: %+v", mails)
 	}
-	_, body := get(t, b, "/")
+	body := get(t, b, "/").body
 	for _, want := range []string{"DOWN ssh on www.example.com (2 of 3 nodes)", "connection refused – twice", "to ops@example.com", `class="mail down"`, "1 mail so far"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	resp, body := get(t, b, "/api/mails")
+	list := get(t, b, "/api/mails")
 	var got []Mail
-	if err := json.Unmarshal([]byte(body), &got); err != nil || resp.Header.Get("Content-Type") != "application/json" {
-		t.Fatalf("/api/mails: %v\n%s", err, body)
+	if err := json.Unmarshal([]byte(list.body), &got); err != nil || list.header.Get("Content-Type") != "application/json" {
+		t.Fatalf("/api/mails: %v\n%s", err, list.body)
 	}
 	if len(got) != 1 || got[0].Header("date") != "Mon, 2 Mar 2026 10:00:00 +0000" || got[0].Parts[0].Type != "text/plain" || !strings.Contains(got[0].Parts[0].Text, "– twice") {
 		t.Errorf("/api/mails: %+v", got)
 	}
-	resp, body = get(t, b, "/raw/1")
-	if resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || body != strings.ReplaceAll(opened, "\n", "\r\n") {
-		t.Errorf("/raw/1: %q", body)
+	raw := get(t, b, "/raw/1")
+	if raw.header.Get("Content-Type") != "text/plain; charset=utf-8" || raw.body != strings.ReplaceAll(opened, "\n", "\r\n") {
+		t.Errorf("/raw/1: %q", raw.body)
 	}
 	for _, gone := range []string{"/raw/2", "/raw/x", "/raw/-1"} {
-		if resp, _ := get(t, b, gone); resp.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", gone, resp.Status)
+		if got := get(t, b, gone); got.status != http.StatusNotFound {
+			t.Errorf("%s: %d", gone, got.status)
 		}
 	}
 }
@@ -118,7 +125,7 @@ func TestThreads(t *testing.T) {
 	send(t, b, "ops@example.com", opened)
 	send(t, b, "ops@example.com", other)
 	send(t, b, "ops@example.com", closed)
-	_, body := get(t, b, "/")
+	body := get(t, b, "/").body
 	first, second, third := strings.Index(body, "DOWN ssh"), strings.Index(body, "UP ssh"), strings.Index(body, "DOWN http")
 	if !(0 < first && first < second && second < third) {
 		t.Errorf("order on the page: DOWN ssh at %d, UP ssh at %d, DOWN http at %d", first, second, third)
@@ -141,26 +148,26 @@ func TestDouble(t *testing.T) {
 	if fmt.Sprint(doubles) != "[0 0 1]" {
 		t.Errorf("doubles of %v, want [0 0 1]", doubles)
 	}
-	if _, body := get(t, b, "/"); strings.Count(body, "the same Message-ID as") != 1 {
+	if body := get(t, b, "/").body; strings.Count(body, "the same Message-ID as") != 1 {
 		t.Error("the page does not tell of the double")
 	}
 }
 
 func TestEmptyPage(t *testing.T) {
 	b := start(t, Options{})
-	resp, body := get(t, b, "/")
-	if !strings.Contains(body, "No mail yet. The demo host goes down") || !strings.Contains(body, `http-equiv="refresh"`) {
-		t.Errorf("empty page:\n%s", body)
+	page := get(t, b, "/")
+	if !strings.Contains(page.body, "No mail yet. The demo host goes down") || !strings.Contains(page.body, `http-equiv="refresh"`) {
+		t.Errorf("empty page:\n%s", page.body)
 	}
-	if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+	if csp := page.header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
 		t.Errorf("content security policy %q", csp)
 	}
-	if _, body := get(t, b, "/api/mails"); strings.TrimSpace(body) != "[]" {
+	if body := get(t, b, "/api/mails").body; strings.TrimSpace(body) != "[]" {
 		t.Errorf("/api/mails: %q, want []", body)
 	}
 	for path, kind := range map[string]string{"/style.css": "text/css; charset=utf-8", "/live.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml"} {
-		if resp, _ := get(t, b, path); resp.StatusCode != 200 || resp.Header.Get("Content-Type") != kind {
-			t.Errorf("%s: %s, %s", path, resp.Status, resp.Header.Get("Content-Type"))
+		if got := get(t, b, path); got.status != http.StatusOK || got.header.Get("Content-Type") != kind {
+			t.Errorf("%s: %d, %s", path, got.status, got.header.Get("Content-Type"))
 		}
 	}
 }
@@ -170,16 +177,16 @@ func TestHostileMail(t *testing.T) {
 	b := start(t, Options{})
 	const evil = `<script>alert(1)</script><img src=x onerror=alert(1)>"'&{{.}}`
 	send(t, b, "ops@example.com", "Subject: "+evil+"\nX-Evil: "+evil+"\nContent-Type: text/html\nMessage-ID: <"+evil+">\n\n"+evil+"\n")
-	_, body := get(t, b, "/")
+	body := get(t, b, "/").body
 	if strings.Contains(body, "<script>alert") || strings.Contains(body, "<img") {
 		t.Errorf("markup of a mail is on the page:\n%s", body)
 	}
 	if strings.Count(body, "&lt;script&gt;") < 3 {
 		t.Error("subject, header and text should be there, escaped")
 	}
-	resp, _ := get(t, b, "/raw/1")
-	if resp.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
-		t.Errorf("raw mail could be taken for a page: %v", resp.Header)
+	h := get(t, b, "/raw/1").header
+	if h.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(h.Get("Content-Type"), "text/plain") {
+		t.Errorf("raw mail could be taken for a page: %v", h)
 	}
 }
 
@@ -193,7 +200,7 @@ func TestLimits(t *testing.T) {
 	if len(mails) != 3 || mails[0].Subject != "mail 3" || mails[2].ID != 5 {
 		t.Errorf("kept %+v", mails)
 	}
-	if _, body := get(t, b, "/"); !strings.Contains(body, "5 mails so far, the last 3 are kept") {
+	if body := get(t, b, "/").body; !strings.Contains(body, "5 mails so far, the last 3 are kept") {
 		t.Error("the page does not say that mails were forgotten")
 	}
 	err := smtp.SendMail(b.SMTPAddr(), nil, "a@b.example", []string{"c@d.example"}, []byte(strings.Repeat("x\r\n", 2000)))

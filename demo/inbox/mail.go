@@ -165,7 +165,7 @@ func headers(raw []byte) []Header {
 // messageIDs reads "<a@b> <c@d>".
 func messageIDs(s string) []string {
 	var ids []string
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		if id := strings.Trim(word, "<>,"); id != "" {
 			ids = append(ids, id)
 		}

@@ -2,12 +2,14 @@ package inbox
 
 import (
 	"context"
+	"fmt"
 	"io"
-	"log"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"github.com/rs/zerolog"
 )
 
 // Limits of the mail server.
@@ -24,8 +26,19 @@ func (b *Inbox) smtpServer() *smtp.Server {
 	s.MaxRecipients = maxRecipients
 	s.ReadTimeout, s.WriteTimeout = smtpPatience, smtpPatience
 	s.EnableSMTPUTF8 = true
-	s.ErrorLog = log.New(b.opts.Log, "", 0)
+	s.ErrorLog = complaints{b.opts.Log}
 	return s
+}
+
+// complaints is where the mail server tells of clients that broke off.
+type complaints struct{ log zerolog.Logger }
+
+// Printf implements smtp.Logger.
+func (c complaints) Printf(format string, v ...any) { c.log.Warn().Msgf("mail server: "+format, v...) }
+
+// Println implements smtp.Logger.
+func (c complaints) Println(v ...any) {
+	c.log.Warn().Msg("mail server: " + strings.TrimSpace(fmt.Sprintln(v...)))
 }
 
 // session is what one client says.
