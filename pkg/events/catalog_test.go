@@ -169,8 +169,10 @@ func TestRecipientsOf(t *testing.T) {
 func TestAbleSites(t *testing.T) {
 	d := defined(ssh, at(0), "")
 	present := []events.Presence{
-		{Node: "t2", Site: "tokyo", Plugins: []string{"ssh"}}, {Node: "t1", Site: "tokyo", Plugins: []string{"ping", "ssh"}},
-		{Node: "b1", Site: "berlin", Plugins: []string{"ping"}}, {Node: "a1", Site: "aachen", Plugins: []string{"ssh"}},
+		{Node: "t2", Site: "tokyo", Plugins: []string{"ssh"}},
+		{Node: "t1", Site: "tokyo", Plugins: []string{"ping", "ssh"}},
+		{Node: "b1", Site: "berlin", Plugins: []string{"ping"}},
+		{Node: "a1", Site: "aachen", Plugins: []string{"ssh"}},
 	}
 	if got := d.AbleSites(present); !slices.Equal(got, []string{"aachen", "tokyo"}) {
 		t.Errorf("able: %v", got)

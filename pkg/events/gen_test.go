@@ -79,10 +79,10 @@ func (g gen) id() string {
 	return g.from(string(chars), 1, 512)
 }
 
-// text is anything a plugin may print.
+// text is anything a plugin may print, mostly short.
 func (g gen) text(most int) string {
 	var b strings.Builder
-	for n := g.IntN(most + 1); b.Len() < n; {
+	for n := g.IntN(most+1) >> g.IntN(12); b.Len() < n; {
 		switch g.IntN(6) {
 		case 0:
 			b.WriteByte(byte(g.IntN(256)))

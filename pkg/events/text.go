@@ -21,6 +21,11 @@ const (
 // they could forge what a terminal or a mail shows. A carriage return before a newline goes. What is longer than most
 // bytes is cut between two characters and ends in "…".
 func CleanText(s string, most int) string {
+	// What is left of so much is too long in any case: two bytes become one at best. Nobody has to read a megabyte to
+	// cut it to a line.
+	if enough := 2*max(most, 0) + 8; len(s) > enough {
+		s = s[:enough]
+	}
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	if !isText(s) {
 		s = strings.Map(func(r rune) rune { // Map hands over U+FFFD for each byte that is no UTF-8.
@@ -54,10 +59,10 @@ func isText(s string) bool {
 }
 
 func isTextRune(r rune) bool {
-	switch {
-	case r == '\n', r == '\t':
+	switch r {
+	case '\n', '\t':
 		return true
-	case r == '\u2028', r == '\u2029': // line and paragraph separator
+	case '\u2028', '\u2029': // line and paragraph separator
 		return false
 	default:
 		return !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r)

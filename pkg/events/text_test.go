@@ -44,11 +44,17 @@ func TestCleanText(t *testing.T) {
 func FuzzCleanText(f *testing.F) {
 	f.Add("FAIL \x1b[31m\xff\r\n\u202e日本", 12)
 	f.Add("日本", 2)
+	f.Add(strings.Repeat("\r\n", 40)+"日", 9)
+	f.Add(strings.Repeat("\xe6\x97", 40), 10)
 	f.Fuzz(func(t *testing.T, s string, most int) {
 		most %= 1 << 16
 		got := events.CleanText(s, most)
 		if !utf8.ValidString(got) || len(got) > max(0, most) || strings.ContainsAny(got, "\x00\x1b\x7f\u202e\u2028") {
 			t.Errorf("%q in %d bytes: %q", s, most, got)
+		}
+		full := events.CleanText(s, 1<<20)
+		if short := strings.TrimSuffix(got, "…"); len(full) <= most && got != full || !strings.HasPrefix(full, short) || len(full) > most && most-len(short) > 6 {
+			t.Errorf("%q in %d bytes: %q, of %q", s, most, got, full)
 		}
 		if again := events.CleanText(got, most); again != got {
 			t.Errorf("%q: second time %q", got, again)
