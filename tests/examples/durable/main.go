@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 
 	"github.com/nats-io/nats.go"
@@ -16,16 +15,16 @@ import (
 
 func main() {
 	url := append(os.Args, nats.DefaultURL)[1] // nats://127.0.0.1:4222
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1))
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := follow(context.Background(), nc); err != nil {
-		log.Fatal(err)
-	}
+	fmt.Fprintln(os.Stderr, follow(context.Background(), url))
+	os.Exit(1)
 }
 
-func follow(ctx context.Context, nc *nats.Conn) error {
+// follow returns what went wrong. After a lost connection it goes on where it was.
+func follow(ctx context.Context, url string) error {
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1))
+	if err != nil {
+		return err
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
@@ -34,7 +33,6 @@ func follow(ctx context.Context, nc *nats.Conn) error {
 	if err != nil {
 		return err
 	}
-	log.Print("listening")
 	msgs, err := consumer.Messages()
 	if err != nil {
 		return err
@@ -45,12 +43,12 @@ func follow(ctx context.Context, nc *nats.Conn) error {
 			return err
 		}
 		if o, err := events.Decode[events.Outage](msg.Subject(), msg.Data()); err != nil {
-			log.Print(err) // broken, or of a later version: not for us
+			fmt.Fprintln(os.Stderr, err) // broken, or of a later version: not for us
 		} else {
 			fmt.Println(o.Event, o.Check, "down:", o.Witnesses(events.Down), "up:", o.Witnesses(events.Up))
 		}
-		if err := msg.Ack(); err != nil { // not acknowledged: it comes again
-			log.Print(err)
+		if err := msg.Ack(); err != nil { // it will come again
+			fmt.Fprintln(os.Stderr, err)
 		}
 	}
 }
