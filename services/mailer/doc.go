@@ -16,8 +16,9 @@
 //   - SMTP is at-least-once. Between the server's 250 and the queue's acknowledgement lies an instant (typically under a
 //     millisecond) in which a crash, or a connection that breaks before the 250 arrives, makes the mail go out again. It
 //     then has the same Message-ID.
-//   - Recipients are those of the moment an event is fanned out. Who was removed while a check was down isn't told that
-//     it is up; who was added then gets a closing mail without an opening one: that is good news which explains itself.
+//   - Recipients are those of the moment an event is fanned out, as the leader of the configuration knows them; while it
+//     can't be asked the event waits. Who was removed while a check was down isn't told that it is up; who was added
+//     then gets a closing mail without an opening one: that is good news which explains itself.
 //   - While an opening mail is retried, the closing one may overtake it. The opening then says so, as far as is known.
 //   - An event that nobody fanned out for GiveUp is told only if its outage is still open: a mailer that is added to an
 //     old cluster doesn't mail its history.

@@ -26,7 +26,8 @@ type fakeBus struct {
 	failRecord error
 	failFollow error
 	failLast   error
-	consumes   chan struct{} // closed when outages are read
+	catalog    events.Catalog
+	failRead   error
 }
 
 func (b *fakeBus) FollowCatalog(ctx context.Context, _ func(events.Catalog)) error {
@@ -37,8 +38,9 @@ func (b *fakeBus) FollowCatalog(ctx context.Context, _ func(events.Catalog)) err
 	return ctx.Err()
 }
 
+func (b *fakeBus) Catalog(context.Context) (events.Catalog, error) { return b.catalog, b.failRead }
+
 func (b *fakeBus) ConsumeOutages(ctx context.Context, _ func(context.Context, bus.Committed) error) error {
-	close(b.consumes)
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -145,7 +147,7 @@ type bench struct {
 
 func newBench(t testing.TB, smtpAddr string) *bench {
 	t.Helper()
-	b := &bench{bus: &fakeBus{failLast: bus.ErrNotFound, consumes: make(chan struct{})}, log: &logBuffer{}}
+	b := &bench{bus: &fakeBus{failLast: bus.ErrNotFound}, log: &logBuffer{}}
 	o := Options{Node: "mailer-1", From: "dmonitor@example.com", Log: zerolog.New(b.log)}
 	b.Mailer = newMailer(b.bus, o, transportTo(t, "smtp://localhost", smtpAddr), defaultTiming)
 	return b

@@ -10,17 +10,18 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-// useCatalog takes a new state of the configuration into use, and says in the log when nobody would be told, once.
-func (m *Mailer) useCatalog(c events.Catalog) {
-	old := m.catalog.Swap(&c)
-	if old == nil {
-		close(m.known)
-	}
-	switch told := tellsAnybody(c); {
-	case !told && (old == nil || tellsAnybody(*old)):
-		m.log.Warn().Msg("no recipients: outages are told to nobody; add a file named after an address to alert.d")
-	case told && old != nil && !tellsAnybody(*old):
-		m.log.Info().Msg("there are recipients again")
+// sayWhetherAnybodyIsTold returns a function that is called with each new state of the configuration and says in the
+// log when nobody would be told, once.
+func (m *Mailer) sayWhetherAnybodyIsTold() func(events.Catalog) {
+	first, before := true, false
+	return func(c events.Catalog) {
+		switch now := tellsAnybody(c); {
+		case !now && (first || before):
+			m.log.Warn().Msg("no recipients: outages are told to nobody; add a file named after an address to alert.d")
+		case now && !first && !before:
+			m.log.Info().Msg("there are recipients now")
+		}
+		first, before = false, tellsAnybody(c)
 	}
 }
 
@@ -35,16 +36,6 @@ func tellsAnybody(c events.Catalog) bool {
 		}
 	}
 	return false
-}
-
-// consumeOutages waits until it knows who is told, and then fans out.
-func (m *Mailer) consumeOutages(ctx context.Context) error {
-	select {
-	case <-m.known:
-	case <-ctx.Done():
-		return nil
-	}
-	return m.bus.ConsumeOutages(ctx, m.fanOut)
 }
 
 // fanOut queues a notice for each recipient of an event. It returns an error if the event has to come again.
@@ -63,7 +54,11 @@ func (m *Mailer) fanOut(ctx context.Context, o bus.Committed) error {
 		log.Warn().Msgf("%s at %s: too old to tell anybody", o.Event, o.Time.UTC().Format(time.RFC3339))
 		return nil
 	}
-	recipients := m.catalog.Load().RecipientsOf(o.Check)
+	catalog, err := m.currentCatalog(ctx)
+	if err != nil {
+		return err
+	}
+	recipients := catalog.RecipientsOf(o.Check)
 	if len(recipients) == 0 {
 		log.Info().Msgf("%s; nobody is to be told", o.Event)
 		return nil
@@ -87,6 +82,12 @@ func (m *Mailer) fanOut(ctx context.Context, o bus.Committed) error {
 	return nil
 }
 
+func (m *Mailer) currentCatalog(ctx context.Context) (events.Catalog, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.call)
+	defer cancel()
+	return m.bus.Catalog(ctx)
+}
+
 func (m *Mailer) putNotice(ctx context.Context, n events.Notice) error {
 	ctx, cancel := context.WithTimeout(ctx, m.timing.call)
 	defer cancel()
@@ -106,7 +107,7 @@ func (m *Mailer) isHistory(ctx context.Context, o bus.Committed, now time.Time) 
 	if err != nil {
 		return false, fmt.Errorf("read the last event of %s: %w", o.Check, err)
 	}
-	return last.ID != o.ID, nil
+	return last.Seq > o.Seq, nil
 }
 
 func (m *Mailer) lastOutage(ctx context.Context, c events.Check) (bus.Committed, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/mail"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -51,6 +50,7 @@ type Options struct {
 // queue is what a mailer needs of the bus.
 type queue interface {
 	FollowCatalog(ctx context.Context, handle func(events.Catalog)) error
+	Catalog(ctx context.Context) (events.Catalog, error) // as of now, whatever FollowCatalog has said
 	ConsumeOutages(ctx context.Context, handle func(context.Context, bus.Committed) error) error
 	LastOutage(ctx context.Context, c events.Check) (bus.Committed, error)
 	PutNotice(ctx context.Context, n events.Notice) error
@@ -81,10 +81,8 @@ type Mailer struct {
 	timing timing
 	log    zerolog.Logger
 
-	catalog atomic.Pointer[events.Catalog]
-	known   chan struct{} // closed when the first catalog is there
-	trouble memo          // notice id: why the last attempt failed
-	taken   memo          // notice id: the 250 of a mail whose notice is still in the queue
+	trouble memo // notice id: why the last attempt failed
+	taken   memo // notice id: the 250 of a mail whose notice is still in the queue
 }
 
 // New makes a mailer. Errors name the setting that is wrong, and the remedy.
@@ -110,14 +108,11 @@ func New(o Options) (*Mailer, error) {
 	if o.Bus == nil {
 		return nil, errors.New("a mailer needs a bus")
 	}
-	return newMailer(o.Bus, o, newTransport(srv, host), defaultTiming), nil
+	return newMailer(&onBus{Bus: o.Bus, log: o.Log}, o, newTransport(srv, host), defaultTiming), nil
 }
 
 func newMailer(b queue, o Options, post *transport, t timing) *Mailer {
-	return &Mailer{
-		bus: b, node: o.Node, from: o.From, post: post, timing: t, log: o.Log,
-		known: make(chan struct{}),
-	}
+	return &Mailer{bus: b, node: o.Node, from: o.From, post: post, timing: t, log: o.Log}
 }
 
 // Run fans out and sends until ctx ends; then it returns nil. A mail that is under way is given a few seconds to end.
@@ -134,8 +129,8 @@ func (m *Mailer) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	part("follow the configuration", func() error { return m.bus.FollowCatalog(ctx, m.useCatalog) })
-	part("read outages", func() error { return m.consumeOutages(ctx) })
+	part("follow the configuration", func() error { return m.bus.FollowCatalog(ctx, m.sayWhetherAnybodyIsTold()) })
+	part("read outages", func() error { return m.bus.ConsumeOutages(ctx, m.fanOut) })
 	part("send notices", func() error {
 		return m.bus.ConsumeNotices(ctx, parallel, func(ctx context.Context, t *bus.Task) {
 			m.send(ctx, t.Notice, t.Attempt, t.Queued, t)

@@ -206,7 +206,7 @@ func TestAttemptIsBounded(t *testing.T) {
 	b.timing.attempt = time.Millisecond
 	b.send(t.Context(), freshNotice("ops@example.com"), 1, time.Now(), task)
 	task.want(t, "retry 5s")
-	if b.log.count("broken off after 1ms") != 1 {
+	if b.log.count("broken off after 1ms")+b.log.count("i/o timeout") != 1 { // The dialler may notice first.
 		t.Errorf("the log doesn't say why:\n%s", b.log)
 	}
 }
@@ -216,7 +216,7 @@ func TestDelay(t *testing.T) {
 	m := &Mailer{timing: defaultTiming}
 	for attempt, want := range map[int]time.Duration{
 		0: 5 * time.Second, 1: 5 * time.Second, 2: 10 * time.Second, 5: 80 * time.Second, 8: 640 * time.Second,
-		9: 15 * time.Minute, 1 << 40: 15 * time.Minute,
+		9: 15 * time.Minute, 10_000: 15 * time.Minute,
 	} {
 		if got := m.delay(attempt); got != want {
 			t.Errorf("attempt %d: %v, want %v", attempt, got, want)
