@@ -6,10 +6,16 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dmonitor/dmonitor/plugins"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"dmonitor": main})
+	commands := map[string]func(){"dmonitor": main}
+	for _, name := range plugins.Names() {
+		commands[name] = main // called by a plugin's name it is that plugin
+	}
+	testscript.Main(m, commands)
 }
 
 // TestScripts plays the sessions in testdata: what a person types, and what comes back. $PORT is a free port.

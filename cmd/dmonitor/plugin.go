@@ -49,7 +49,7 @@ func linkPlugins(dir string) error {
 type pluginCmd struct {
 	Test string   `arg:"" help:"The test, such as ssh: runs check_ssh."`
 	Host string   `arg:"" help:"The host, such as www.example.com."`
-	Args []string `arg:"" optional:"" passthrough:"" help:"Arguments instead of the host alone."`
+	Args []string `arg:"" optional:"" passthrough:"" help:"Further arguments for the plugin, after the host; without any, those of the check's file."`
 	JSON bool     `name:"json" help:"Print as JSON."`
 }
 
@@ -102,17 +102,21 @@ func (c pluginCmd) result(e proc.Env, check events.Check, a plugin.Answer) *even
 
 var voteWords = map[events.Vote]string{events.Up: "up", events.Down: "down", events.None: "no vote"}
 
-// definition takes plugin, arguments and timeout from the check's own file, if there is one.
+// definition takes plugin, arguments and timeout from the check's own file, if there is one. What is typed goes before.
 func (c pluginCmd) definition(e proc.Env, check events.Check) events.Run {
-	run := events.Run{Check: check, Plugin: check.Test, Timeout: events.Millis(e.Timeout), Args: c.Args}
+	run := events.Run{Check: check, Plugin: check.Test, Timeout: events.Millis(e.Timeout)}
 	snapshot, _ := confdir.Read(os.DirFS(e.Config), e.Defaults())
 	for _, d := range snapshot.Checks {
 		if d.Check == check {
 			run = d.Run
 		}
 	}
-	if len(c.Args) > 0 {
-		run.Args = c.Args
+	further := c.Args
+	if len(further) > 0 && further[0] == "--" { // kong hands it on
+		further = further[1:]
+	}
+	if len(further) > 0 {
+		run.Args = append([]string{c.Host}, further...)
 	}
 	return run
 }

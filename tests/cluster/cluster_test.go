@@ -30,7 +30,7 @@ func TestOneOutageIsToldOnce(t *testing.T) {
 	}
 	s.Settle(t, results, 3)
 
-	s.Host.Up()
+	s.Up(t)
 	rig.Until(t, "a closed event", func() bool { return len(outages.Events()) >= 2 })
 	rig.Until(t, "a second mail", func() bool { return len(s.Inbox.Mails()) >= 2 })
 	s.Settle(t, results, 3)
@@ -80,7 +80,7 @@ func TestKilledNodeLosesNothing(t *testing.T) {
 	s.Host.Down()
 	rig.Until(t, "a mail", func() bool { return len(s.Inbox.Mails()) >= 1 })
 	s.Nodes[2].Kill()
-	s.Host.Up()
+	s.Up(t)
 	rig.Until(t, "a closed event", func() bool { return len(outages.Events()) >= 2 })
 	rig.Until(t, "a second mail", func() bool { return len(s.Inbox.Mails()) >= 2 })
 	s.Settle(t, results, 2)

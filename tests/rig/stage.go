@@ -25,15 +25,15 @@ func NewStage(t testing.TB, n int, interval time.Duration) *Stage {
 	t.Helper()
 	s := &Stage{}
 	var err error
-	if s.Host, err = host.New(host.Options{Listen: "127.0.0.1:0"}); err != nil {
+	if s.Host, err = host.New(host.Options{HTTPListen: "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
 	}
-	if s.Inbox, err = inbox.New(inbox.Options{SMTPListen: "127.0.0.1:0", HTTPListen: "127.0.0.1:0"}); err != nil {
+	if s.Inbox, err = inbox.New(inbox.Options{SMTPListen: "127.0.0.1:0", HTTPListen: "127.0.0.1:0", MaxMails: 10_000}); err != nil {
 		t.Fatal(err)
 	}
 	Background(t, s.Host.Run)
 	Background(t, s.Inbox.Run)
-	_, port, err := net.SplitHostPort(s.Host.Addr())
+	_, port, err := net.SplitHostPort(s.Host.HTTPAddr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +45,14 @@ func NewStage(t testing.TB, n int, interval time.Duration) *Stage {
 		n.Start()
 	}
 	return s
+}
+
+// Up brings the host back.
+func (s *Stage) Up(t testing.TB) {
+	t.Helper()
+	if err := s.Host.Up(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Background runs a part until the test ends, and waits for it.

@@ -87,3 +87,10 @@ func (c *TextClient) Events() []TextEvent {
 	defer c.mu.Unlock()
 	return append([]TextEvent(nil), c.seen...)
 }
+
+// Count tells how many came so far.
+func (c *TextClient) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.seen)
+}

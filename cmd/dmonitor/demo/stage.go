@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -129,6 +130,7 @@ func (s *stage) startNodes(ctx context.Context, binary string) error {
 	for i := range nodeNames {
 		members = append(members, ports[2*i])
 	}
+	s.onStop(s.stopNodes)
 	for i, name := range nodeNames {
 		n := &node{name: name, dir: filepath.Join(s.dir, name), binary: binary, listen: ports[2*i], client: ports[2*i+1],
 			members: strings.Join(members, ","), smtp: s.inbox.SMTPAddr()}
@@ -142,10 +144,18 @@ func (s *stage) startNodes(ctx context.Context, binary string) error {
 		if err := n.start(); err != nil {
 			return err
 		}
-		s.onStop(n.stop)
 		s.nodes = append(s.nodes, n)
 	}
 	return nil
+}
+
+// stopNodes stops all nodes at once: one after the other, the last ones would wait in vain for a majority.
+func (s *stage) stopNodes() {
+	var all sync.WaitGroup
+	for _, n := range s.nodes {
+		all.Go(n.stop)
+	}
+	all.Wait()
 }
 
 // connect joins the nodes' bus as any other tool would.

@@ -46,7 +46,7 @@ func BenchmarkTelling(b *testing.B) {
 		fail := lastNeeded(b, outages, results)
 		agreed = append(agreed, told.Sub(fail))
 		down = append(down, told.Sub(start))
-		s.Host.Up()
+		s.Up(b)
 		nextMail(b, s, "UP")
 	}
 	report(b, agreed, down)
