@@ -1,4 +1,4 @@
 module github.com/dmonitor/dmonitor/pkg/events
 
-go 1.26
+go 1.26.0
 
