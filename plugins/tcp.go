@@ -20,6 +20,7 @@ func tcp(c *call) func(context.Context) outcome {
 	port := c.flags.Uint16P("port", "p", 0, "TCP port (needed)")
 	send := c.flags.StringP("send", "s", "", `say this once connected; \r \n \t \\ are understood`)
 	expect := c.flags.StringP("expect", "e", "", "this must be in the answer")
+	c.flags.BoolP("escape", "E", false, "changes nothing: taken because the check_tcp of Nagios has it")
 	slow := slowness(c)
 	return func(ctx context.Context) outcome {
 		if *port == 0 {

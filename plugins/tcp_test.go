@@ -53,7 +53,7 @@ func TestTCPSend(t *testing.T) {
 			_, _ = io.WriteString(c, "+PONG\r\n")
 		}
 	})
-	exit, out := try(t, nil, "tcp", "-H", "127.0.0.1", "-p", port, "-s", `PING\r\n`, "-e", "+PONG")
+	exit, out := try(t, nil, "tcp", "-H", "127.0.0.1", "-p", port, "-E", "-s", `PING\r\n`, "-e", "+PONG")
 	expect(t, exit, out, exitOK, `and said "+PONG"`)
 }
 

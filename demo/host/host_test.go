@@ -98,6 +98,7 @@ func TestDownAndUp(t *testing.T) {
 		if err != nil || resp.StatusCode != 200 {
 			t.Fatalf("page: %v, %v", resp, err)
 		}
+		resp.Body.Close()
 		h.Down()
 		h.Down() // twice is once
 		refused(t, h.SSHAddr())
