@@ -54,13 +54,10 @@ func Load(environ []string, host string) (Env, error) {
 		}
 	}
 	var e Env
-	errs := []error{unknown(vars)}
-	if err := env.ParseWithOptions(&e, env.Options{Prefix: Prefix, Environment: vars}); err != nil {
-		return Env{}, errors.Join(append(errs, explain(err))...)
-	}
+	errs, unread := explain(env.ParseWithOptions(&e, env.Options{Prefix: Prefix, Environment: vars}))
 	_, listenSet := vars[Prefix+"LISTEN"]
 	e.fill(host, listenSet)
-	return e, errors.Join(append(errs, e.validate()...)...)
+	return e, errors.Join(unknown(vars), errors.Join(errs...), errors.Join(e.validate(unread)...))
 }
 
 // fill sets the defaults that depend on the machine.
@@ -80,10 +77,13 @@ func (e *Env) fill(host string, listenSet bool) {
 	}
 }
 
-func (e *Env) validate() []error {
+// validate checks every variable but those that could not even be read, which have been told.
+func (e *Env) validate(unread []string) []error {
 	var errs []error
 	fail := func(name, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s%s: %s", Prefix, name, fmt.Sprintf(format, args...)))
+		if !slices.Contains(unread, name) {
+			errs = append(errs, fmt.Errorf("%s%s: %s", Prefix, name, fmt.Sprintf(format, args...)))
+		}
 	}
 	if err := events.ValidateNode(e.Node); err != nil {
 		fail("NODE", "%v", err)
@@ -187,32 +187,36 @@ func unknown(vars map[string]string) error {
 	return errors.Join(errs...)
 }
 
-// explain turns the library's errors into one line per variable.
-func explain(err error) error {
+// explain turns the library's errors into one line per variable, and names the variables.
+func explain(err error) (errs []error, unread []string) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
-		return err
+		if err != nil {
+			errs = append(errs, err)
+		}
+		return errs, nil
 	}
-	var errs []error
 	for _, one := range all.Errors {
 		var parse env.ParseError
 		if errors.As(one, &parse) {
-			tag, _ := reflect.TypeFor[Env]().FieldByName(parse.Name)
-			one = fmt.Errorf("%s%s: want a %s: %w", Prefix, tag.Tag.Get("env"), kind(parse.Type), parse.Err)
+			field, _ := reflect.TypeFor[Env]().FieldByName(parse.Name)
+			name := field.Tag.Get("env")
+			unread = append(unread, name)
+			one = fmt.Errorf("%s%s: want %s: %w", Prefix, name, kind(parse.Type), parse.Err)
 		}
 		errs = append(errs, one)
 	}
-	return errors.Join(errs...)
+	return errs, unread
 }
 
 func kind(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
-		return "duration such as 30s or 5m"
+		return "a duration such as 30s or 5m"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	case t.Kind() == reflect.Int:
-		return "whole number"
+		return "a whole number"
 	default:
 		return t.String()
 	}
