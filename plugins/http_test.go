@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // site is a web server with a page for each way to answer.
@@ -108,7 +109,7 @@ func TestHTTPBroken(t *testing.T) {
 		{"endless headers", func(c net.Conn) {
 			says("HTTP/1.1 200 OK\r\n")(nopReader{c})
 			endless("X-A: " + strings.Repeat("a", 500) + "\r\n")(c)
-		}, exitFail, "no sign of an answer"},
+		}, exitFail, "exceeded 65536 bytes"},
 		{"a status line that paints", says("HTTP/1.1 200 \x1b[31m|\u202e OK\r\nContent-Length: 0\r\n\r\n"), exitOK, `"200 \x1b[31m\x7c\u202e OK"`},
 		{"a page cut short", quits("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhel"), exitFail, "the page broke off before"},
 	}
@@ -137,3 +138,39 @@ func TestHTTPBroken(t *testing.T) {
 type nopReader struct{ net.Conn }
 
 func (nopReader) Read([]byte) (int, error) { return 0, net.ErrClosed }
+
+// heardOf counts reads.
+type heardOf struct {
+	net.Conn
+	reads int
+}
+
+func (c *heardOf) Read([]byte) (int, error)    { c.reads++; return 0, net.ErrClosed }
+func (c *heardOf) Write(p []byte) (int, error) { return len(p), nil }
+func (c *heardOf) Close() error                { return nil }
+
+// Nothing is heard before something was said, or the connection closed.
+func TestPolite(t *testing.T) {
+	for name, end := range map[string]func(net.Conn){
+		"write": func(c net.Conn) { _, _ = c.Write([]byte("GET /")) },
+		"close": func(c net.Conn) { _ = c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				far := new(heardOf)
+				c := &polite{Conn: far, spoken: make(chan struct{})}
+				go func() { _, _ = c.Read(nil) }()
+				synctest.Wait()
+				if far.reads != 0 {
+					t.Error("it listened first")
+				}
+				end(c)
+				end(c) // again: harmless
+				synctest.Wait()
+				if far.reads != 1 {
+					t.Errorf("%d reads, want 1", far.reads)
+				}
+			})
+		})
+	}
+}

@@ -243,7 +243,7 @@ func TestWait(t *testing.T) {
 // The page learns of a mail at once.
 func TestLive(t *testing.T) {
 	b := start(t, Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), liveBeat*2/3) // less than the beat, which would hide a stream that is not told
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.HTTPAddr()+"/live", nil)
 	if err != nil {
@@ -303,6 +303,9 @@ func TestRunEnds(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("Run goes on")
+	}
+	if _, err := io.ReadAll(resp.Body); err != nil {
+		t.Errorf("the live stream did not end but broke: %v", err)
 	}
 	for _, addr := range []string{b.SMTPAddr(), b.HTTPAddr()} {
 		l, err := net.Listen("tcp", addr)
