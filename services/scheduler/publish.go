@@ -45,14 +45,15 @@ func (p *publisher) run(ctx context.Context) error {
 	cursor := plan.NewCursor(time.Now())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	current := p.state.plan()
 	for {
-		now := p.state.plan()
-		p.publish(ctx, cursor, now.Plan)
-		timer.Reset(untilNext(now.Plan, cursor.At(), time.Now()))
+		p.publish(ctx, cursor, current.Plan)
+		current = p.state.plan() // only now: what was due until now was due by the plan of that time
+		timer.Reset(untilNext(current.Plan, cursor.At(), time.Now()))
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-now.replaced:
+		case <-current.replaced:
 		case <-timer.C:
 		}
 	}

@@ -183,6 +183,7 @@ func TestPublishChanges(t *testing.T) {
 		step("nothing", map[string]int{})
 		s.setChecks([]events.Definition{definition("a", 200*time.Millisecond)})
 		step("a check and nobody to look", map[string]int{})
+		time.Sleep(300 * time.Millisecond) // in the middle of its sleep, not when it wakes anyway
 		s.hear(events.Presence{Node: "tokyo"}, time.Now())
 		step("a node", map[string]int{"a tokyo": 10})
 		s.setChecks([]events.Definition{definition("a", 200*time.Millisecond), definition("b", time.Second)})

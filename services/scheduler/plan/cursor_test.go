@@ -52,7 +52,7 @@ func TestCursorForward(t *testing.T) {
 		c := NewCursor(epoch)
 		n, jump := take(t, c, epoch.Add(by), map[string]bool{})
 		if want := 10; n != want || jump != by-Slack {
-			t.Errorf("%v forward: %d jobs, want %d; jump %v", by, n, want, jump)
+			t.Fatalf("%v forward: %d jobs, want %d; jump %v", by, n, want, jump)
 		}
 	}
 }

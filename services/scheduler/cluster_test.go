@@ -1,0 +1,422 @@
+package scheduler
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
+	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/services/scheduler/plan"
+)
+
+// rig is a cluster whose members each have a scheduler with a directory of its own, and a stand-in for a prober that
+// says it is there and writes down the jobs it gets.
+type rig struct {
+	*testing.T
+	cluster *bustest.Cluster
+	parts   []*part
+
+	mu   sync.Mutex
+	got  []received
+	seen chan struct{} // closed and replaced when something was received
+}
+
+type part struct {
+	name, dir string
+	log       *logLines
+	stop      func() // the scheduler
+	leave     func() // the prober
+}
+
+type received struct {
+	events.Job
+	node string // the one that received it
+}
+
+func newRig(t *testing.T, n int) *rig {
+	r := &rig{T: t, cluster: bustest.New(t, n), seen: make(chan struct{})}
+	for i := range n {
+		p := &part{name: r.cluster.Name(i), dir: t.TempDir(), log: &logLines{}}
+		r.parts = append(r.parts, p)
+		r.startScheduler(i)
+		r.startProber(i)
+	}
+	return r
+}
+
+func (r *rig) startScheduler(i int) {
+	r.Helper()
+	p := r.parts[i]
+	s, err := New(Options{Bus: r.cluster.Bus(i), Node: p.name, Dir: p.dir, Log: zerolog.New(p.log)})
+	if err != nil {
+		r.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	p.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			r.Errorf("scheduler %s: %v", p.name, err)
+		}
+	})
+	r.Cleanup(p.stop)
+}
+
+func (r *rig) startProber(i int) {
+	r.Helper()
+	b, name := r.cluster.Bus(i), r.parts[i].name
+	sub, err := bus.Subscribe(b, events.JobsSubject(name), func(j events.Job) { r.receive(received{j, name}) })
+	if err != nil {
+		r.Fatal(err)
+	}
+	end := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(events.PresenceInterval / 5) // more often than a prober: this machine may be busy
+		defer tick.Stop()
+		for {
+			_ = b.Publish(&events.Presence{Node: name, Site: name, Instance: "a", Version: "test"})
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	r.parts[i].leave = sync.OnceFunc(func() {
+		close(end)
+		wg.Wait()
+		sub.Stop()
+	})
+	r.Cleanup(r.parts[i].leave)
+}
+
+func (r *rig) receive(j received) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got = append(r.got, j)
+	close(r.seen)
+	r.seen = make(chan struct{})
+}
+
+// until waits until enough tells that what was received since this call is enough.
+func (r *rig) until(what string, enough func([]received) bool) []received {
+	r.Helper()
+	deadline := time.After(bustest.Patience)
+	r.mu.Lock()
+	from := len(r.got)
+	r.mu.Unlock()
+	for {
+		r.mu.Lock()
+		got, seen := r.got[from:len(r.got):len(r.got)], r.seen
+		r.mu.Unlock()
+		if enough(got) {
+			return got
+		}
+		select {
+		case <-seen:
+		case <-deadline:
+			r.Fatalf("waited for %s; received %d jobs meanwhile, the last ones %v", what, len(got), tail(got))
+		}
+	}
+}
+
+func tail(got []received) (ids []string) {
+	for _, j := range got[max(0, len(got)-10):] {
+		ids = append(ids, j.ID+" by "+j.node)
+	}
+	return ids
+}
+
+func (r *rig) write(i int, file, content string) {
+	r.Helper()
+	name := filepath.Join(r.parts[i].dir, file)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		r.Fatal(err)
+	}
+	if err := os.WriteFile(name+"~", []byte(content), 0o644); err != nil {
+		r.Fatal(err)
+	}
+	if err := os.Rename(name+"~", name); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// leader waits until somebody publishes, and returns its number.
+func (r *rig) leader() int {
+	r.Helper()
+	deadline := time.Now().Add(bustest.Patience)
+	for time.Now().Before(deadline) {
+		ctx, cancel := context.WithTimeout(context.Background(), bustest.Patience)
+		holder, err := r.cluster.Bus(0).LeaseHolder(ctx, events.LeaseScheduler)
+		cancel()
+		for i, p := range r.parts {
+			if err == nil && p.name == holder {
+				return i
+			}
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	r.Fatal("nobody holds the lease")
+	return 0
+}
+
+// logLines is a log that can be waited for.
+type logLines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logLines) count(want string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), want)
+}
+
+func (r *rig) waitLog(i int, want string) {
+	r.Helper()
+	for deadline := time.Now().Add(bustest.Patience); r.parts[i].log.count(want) == 0; <-time.After(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.Fatalf("%s did not log %q, but:\n%s", r.parts[i].name, want, r.parts[i].log.text.String())
+		}
+	}
+}
+
+// counts counts jobs by host and node.
+func counts(got []received) map[string]int {
+	n := map[string]int{}
+	for _, j := range got {
+		n[j.Host+" "+j.node]++
+	}
+	return n
+}
+
+// everyNode tells whether each of the nodes has received so many jobs for a host.
+func (r *rig) everyNode(host string, times int, but ...int) func([]received) bool {
+	return func(got []received) bool {
+		n := counts(got)
+		for i, p := range r.parts {
+			if len(but) > 0 && i == but[0] {
+				continue
+			}
+			if n[host+" "+p.name] < times {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// TestCluster is the story of three nodes, told on one real bus, because a bus takes seconds to form.
+func TestCluster(t *testing.T) {
+	r := newRig(t, 3)
+	r.write(0, "hosts.d/web/ssh", "interval: 300ms\nagree: 1\n")
+	t.Run("jobs", func(t *testing.T) { r.T = t; r.jobs() })
+	t.Run("edit", func(t *testing.T) { r.T = t; r.edit() })
+	t.Run("bad edit", func(t *testing.T) { r.T = t; r.badEdit() })
+	t.Run("another node's check", func(t *testing.T) { r.T = t; r.another() })
+	t.Run("conflict", func(t *testing.T) { r.T = t; r.conflict() })
+	t.Run("removal", func(t *testing.T) { r.T = t; r.removal() })
+	t.Run("leader cut off", func(t *testing.T) { r.T = t; r.leaderCut() })
+	t.Run("leader stops", func(t *testing.T) { r.T = t; r.leaderStops() })
+}
+
+// jobs: each node gets its own jobs and no other's, three per interval in all, evenly spread, each id once.
+func (r *rig) jobs() {
+	r.until("jobs for every node", r.everyNode("web", 3))
+	got := r.until("some rounds", r.everyNode("web", 20))
+	const interval = 300 * time.Millisecond
+	first, last := got[0].Due, got[0].Due
+	ids := map[string]bool{}
+	thirds := map[time.Duration]string{} // of the interval, and who looks there
+	for _, j := range got {
+		third := j.Due.Sub(first).Round(interval/3) % interval
+		if who, taken := thirds[(third+interval)%interval]; taken && who != j.node {
+			r.Fatalf("%s and %s look at the same time", who, j.node)
+		}
+		thirds[(third+interval)%interval] = j.node
+		if j.node != j.Node || j.Interval.Duration() != interval {
+			r.Errorf("%s received %+v", j.node, j.Job)
+		}
+		if off := j.Due.Sub(first).Round(interval/3) - j.Due.Sub(first); off.Abs() > plan.Grid {
+			r.Errorf("%s is %v off the thirds of the interval", j.ID, off)
+		}
+		if ids[j.ID] {
+			r.Errorf("%s came twice", j.ID)
+		}
+		ids[j.ID] = true
+		first, last = minTime(first, j.Due), maxTime(last, j.Due)
+	}
+	want := float64(last.Sub(first))/float64(interval)*3 + 1
+	if ratio := float64(len(ids)) / want; ratio < 0.8 || ratio > 1.05 {
+		r.Errorf("%d jobs in %v, want %.0f", len(ids), last.Sub(first), want)
+	}
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// edit: what is written into a file reaches the jobs.
+func (r *rig) edit() {
+	r.write(0, "hosts.d/web/ssh", "interval: 200ms\nagree: 1\nargs: [-p, 2222, web]\n")
+	r.until("edited jobs", func(got []received) bool {
+		return len(got) > 0 && len(got[len(got)-1].Args) == 3 && got[len(got)-1].Interval.Duration() == 200*time.Millisecond
+	})
+}
+
+// badEdit: a file that was spoilt leaves in force what it said before, and says where the mistake is, once.
+func (r *rig) badEdit() {
+	r.write(0, "hosts.d/web/ssh", "interval: 200ms\nagree: many\n")
+	line := `hosts.d/web/ssh:2: agree: \"many\" is no number of sites; write 1 to 64`
+	r.waitLog(0, line)
+	r.write(0, "hosts.d/mail/ssh", "interval: 500ms\nagree: 1\n") // the rest is followed meanwhile
+	got := r.until("the other check", r.everyNode("mail", 3))
+	for _, j := range got {
+		if j.Host == "web" && len(j.Args) != 3 {
+			r.Errorf("%s is another job than before the bad edit: %+v", j.ID, j.Job)
+		}
+	}
+	if n := counts(got); n["web n0"] == 0 || n["web n2"] == 0 {
+		r.Errorf("the check of the bad file is not made any more: %v", n)
+	}
+	if n := r.parts[0].log.count(line); n != 1 {
+		r.Errorf("logged %d times: %s", n, line)
+	}
+	r.write(0, "hosts.d/web/ssh", "interval: 200ms\nagree: 1\n")
+	r.waitLog(0, "no longer wrong: "+line)
+	r.until("the mended check", func(got []received) bool {
+		return len(got) > 0 && got[len(got)-1].Host == "web" && len(got[len(got)-1].Args) == 0
+	})
+}
+
+// another: a check that one node defines is made by all, or by those it names.
+func (r *rig) another() {
+	r.write(1, "hosts.d/db/ssh", "interval: 200ms\nagree: 1\n")
+	r.write(1, "hosts.d/lan/ssh", "interval: 200ms\nagree: 1\nnodes: n2\n")
+	r.until("jobs for every node", r.everyNode("db", 3))
+	got := r.until("some rounds", r.everyNode("db", 10))
+	n := counts(got)
+	if n["lan n2"] < 5 || n["lan n0"] > 0 || n["lan n1"] > 0 {
+		r.Errorf("a check for n2 only: %v", n)
+	}
+}
+
+// conflict: of two definitions the newer edit wins, on every node's log once.
+func (r *rig) conflict() {
+	r.write(2, "hosts.d/db/ssh", "interval: 300ms\nagree: 1\n")
+	r.until("the newer definition", func(got []received) bool {
+		return len(got) > 0 && got[len(got)-1].Host == "db" && got[len(got)-1].Interval.Duration() == 300*time.Millisecond
+	})
+	r.waitLog(0, "db/ssh: defined differently by two nodes: what n2 says is in force, what n1 says is not")
+	if err := os.RemoveAll(filepath.Join(r.parts[2].dir, "hosts.d")); err != nil {
+		r.Fatal(err)
+	}
+	r.until("the older definition again", func(got []received) bool {
+		return len(got) > 0 && got[len(got)-1].Host == "db" && got[len(got)-1].Interval.Duration() == 200*time.Millisecond
+	})
+}
+
+// removal: when its file is removed a check stops, while the others go on.
+func (r *rig) removal() {
+	if err := os.Remove(filepath.Join(r.parts[0].dir, "hosts.d/mail/ssh")); err != nil {
+		r.Fatal(err)
+	}
+	r.until("twenty jobs in a row that are not the removed check's", func(got []received) bool {
+		for _, j := range got[max(0, len(got)-20):] {
+			if j.Host == "mail" {
+				return false
+			}
+		}
+		return len(got) >= 20
+	})
+}
+
+// leaderCut: when the node that publishes is cut off, another takes over; from then on the one that is cut off is silent,
+// so that there are never two for long.
+func (r *rig) leaderCut() {
+	old := r.leader()
+	r.mu.Lock()
+	from := len(r.got)
+	r.mu.Unlock()
+	r.cluster.Cut(old)
+	cut := time.Now()
+	r.until("jobs for those who are left", r.everyNode("web", 3, old))
+	r.Logf("%s was cut off; the others got jobs again within %v", r.parts[old].name, time.Since(cut))
+	r.mu.Lock()
+	got := r.got[from:len(r.got):len(r.got)]
+	r.mu.Unlock()
+
+	// What the old leader publishes reaches its own node only, what the new one publishes only the others.
+	var lastOld, firstNew time.Time
+	for _, j := range got {
+		switch {
+		case j.node == r.parts[old].name:
+			lastOld = maxTime(lastOld, j.Due)
+		case j.Due.After(cut.Add(time.Second)) && firstNew.IsZero():
+			firstNew = j.Due
+		}
+	}
+	if overlap := lastOld.Sub(firstNew); overlap > 0 {
+		r.Errorf("both published for %v", overlap)
+	}
+	r.cluster.Heal(old)
+	r.until("jobs for everybody again", r.everyNode("web", 3))
+}
+
+// leaderStops: when the node that publishes stops politely, another takes over at once, and does not replay the past.
+func (r *rig) leaderStops() {
+	old := r.leader()
+	r.parts[old].leave()
+	r.mu.Lock()
+	from := len(r.got)
+	r.mu.Unlock()
+	stopped := time.Now()
+	r.parts[old].stop()
+	r.cluster.Stop(old)
+	r.until("jobs for those who are left", r.everyNode("web", 5, old))
+	r.mu.Lock()
+	got := r.got[from:len(r.got):len(r.got)]
+	r.mu.Unlock()
+	ids := map[string]bool{}
+	last, gap := stopped, time.Duration(0)
+	for _, j := range got {
+		if ids[j.ID] {
+			r.Errorf("%s was published again", j.ID)
+		}
+		ids[j.ID] = true
+		if d := j.Due.Sub(last); d > gap {
+			gap = d
+		}
+		last = maxTime(last, j.Due)
+	}
+	r.Logf("longest time without a job: %v", gap)
+	if limit := 10 * time.Second; gap > limit {
+		r.Errorf("%v without a job, want at most %v", gap, limit)
+	}
+}
