@@ -3,17 +3,13 @@ module github.com/dmonitor/dmonitor/tests
 go 1.26.0
 
 require (
-	github.com/dmonitor/dmonitor/cmd/dmonitor v0.0.0
 	github.com/dmonitor/dmonitor/demo v0.0.0
 	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
 	github.com/dmonitor/dmonitor/pkg/confdir v0.0.0
 	github.com/dmonitor/dmonitor/pkg/events v0.0.0
 	github.com/dmonitor/dmonitor/pkg/proc v0.0.0
-	github.com/dmonitor/dmonitor/plugins v0.0.0
-	github.com/dmonitor/dmonitor/services/arbiter v0.0.0
 	github.com/dmonitor/dmonitor/services/mailer v0.0.0
 	github.com/dmonitor/dmonitor/services/prober v0.0.0
-	github.com/dmonitor/dmonitor/services/scheduler v0.0.0
 	github.com/goccy/go-yaml v1.19.2
 	github.com/nats-io/nats.go v1.55.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
@@ -24,8 +20,11 @@ require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
+	github.com/emersion/go-smtp v0.25.1 // indirect
 	github.com/fsnotify/fsnotify v1.10.1 // indirect
 	github.com/gofrs/flock v0.13.1 // indirect
+	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
@@ -37,6 +36,7 @@ require (
 	github.com/rs/zerolog v1.35.1 // indirect
 	github.com/wneessen/go-mail v0.8.1 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
@@ -44,15 +44,11 @@ require (
 )
 
 replace (
-	github.com/dmonitor/dmonitor/cmd/dmonitor => ../cmd/dmonitor
 	github.com/dmonitor/dmonitor/demo => ../demo
 	github.com/dmonitor/dmonitor/pkg/bus => ../pkg/bus
 	github.com/dmonitor/dmonitor/pkg/confdir => ../pkg/confdir
 	github.com/dmonitor/dmonitor/pkg/events => ../pkg/events
 	github.com/dmonitor/dmonitor/pkg/proc => ../pkg/proc
-	github.com/dmonitor/dmonitor/plugins => ../plugins
-	github.com/dmonitor/dmonitor/services/arbiter => ../services/arbiter
 	github.com/dmonitor/dmonitor/services/mailer => ../services/mailer
 	github.com/dmonitor/dmonitor/services/prober => ../services/prober
-	github.com/dmonitor/dmonitor/services/scheduler => ../services/scheduler
 )
