@@ -44,6 +44,7 @@ func TestCluster(t *testing.T) {
 		{"a lease ends by itself when its holder is cut off", leaseCut},
 		{"what was acknowledged survives the leader", leaderStops},
 		{"a minority writes nothing, and hears of it afterwards", minority},
+		{"restarts that empty the memory don't stop the bus", memoryLost},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}
@@ -413,4 +414,28 @@ func minority(t *testing.T, c *bustest.Cluster) {
 		return err == nil && got.Event == events.Closed
 	})
 	must(t, c.Bus(lone).Ready(within(t)))
+}
+
+// One member is away and another one restarts: what lives in memory can't elect a leader any more. The bus is ready all
+// the same, and results are captured again after a while.
+func memoryLost(t *testing.T, c *bustest.Cluster) {
+	c.Stop(0)
+	c.Stop(2)
+	// The one that is left must have stopped leading: as long as it leads it takes the restarted one in.
+	eventually(t, "nobody to lead", func() bool {
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		s, err := c.Bus(1).JetStream().Stream(ctx, events.StreamResults)
+		return err == nil && s.CachedInfo().Cluster.Leader == ""
+	})
+	c.Start(2)
+	r := result("n1", check("memory.example.com"), "after")
+	eventually(t, "captured results", func() bool {
+		must(t, c.Bus(1).Publish(&r))
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		all, err := c.Bus(2).LastResults(ctx)
+		return err == nil && slices.ContainsFunc(all, func(a bus.Arrived) bool { return a.ID == "after" })
+	})
+	c.Start(0)
 }

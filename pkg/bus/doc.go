@@ -11,7 +11,7 @@
 //
 // Publish is not durable: a message goes to whoever is connected at that moment. While this process is cut off from
 // the bus Publish fails; nothing is kept to be sent late. Results are also captured in memory for a day, bounded in
-// bytes; a capture may miss some.
+// bytes; a capture may miss some, and is forgotten when most members restart at once.
 //
 // # What is ordered
 //

@@ -171,10 +171,11 @@ func leaseCut(t *testing.T, c *bustest.Cluster) {
 		defer k.mu.Unlock()
 		return !k.reigns[0].to.IsZero()
 	})
-	second := k.leader(c.Name(first))
+	k.leader(c.Name(first))
 	c.Heal(first)
-	eventually(t, "the old holder to see the new one", func() bool {
+	// Mending may cost another election, in which the lease may move once more.
+	eventually(t, "the old holder to see who leads", func() bool {
 		who, err := c.Bus(first).LeaseHolder(within(t), "cut")
-		return err == nil && who == c.Name(second)
+		return err == nil && who == c.Name(k.leader(""))
 	})
 }

@@ -70,6 +70,7 @@ type Bus struct {
 	closed  chan struct{}  // the connection is closed for good
 	never   chan error     // Failed of a process that embeds nothing
 	slow    slowLog
+	tending sync.Once
 
 	mu        sync.Mutex
 	reconnect map[int]func()

@@ -20,7 +20,8 @@ const (
 	scaleWait = time.Minute // the longest pause between two attempts to change a stream
 )
 
-// Ready blocks until the logs can be written and all streams and buckets exist. A member creates them; a process that
+// Ready blocks until the logs can be written and all streams and buckets exist (RESULTS, which is only a memory of what
+// passed by, may still be without a leader). A member creates them; a process that
 // embeds nothing waits until a member has. While it waits it logs every few seconds for whom. It returns an
 // error only when the context ends, or when the embedded member has failed.
 //
@@ -49,6 +50,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	}
 	if b.srv != nil {
 		b.srv.Formed()
+		b.tending.Do(func() { b.background(b.tend) })
 	}
 	b.log.Debug().Msgf("the bus is ready after %v", time.Since(started).Round(time.Millisecond))
 	return nil
@@ -69,7 +71,7 @@ func (b *Bus) prepare(ctx context.Context) error {
 			return err
 		}
 		info := s.CachedInfo()
-		if info.Cluster != nil && info.Cluster.Leader == "" {
+		if info.Cluster != nil && info.Cluster.Leader == "" && !isCache(want) {
 			return fmt.Errorf("stream %s: its copies have not agreed on a leader yet", want.Name)
 		}
 		if next, differs := updated(info.Config, want); differs {

@@ -18,7 +18,8 @@ type Arrived struct {
 }
 
 // LastResults reads the last result of every node and check of the last day, as far as they were captured, in the order
-// in which they came.
+// in which they came. It needs a majority, and it may fail for half a minute after most members have restarted: do
+// without, then; the next results come by themselves.
 func (b *Bus) LastResults(ctx context.Context) ([]Arrived, error) {
 	var out []Arrived
 	err := b.readLastByConsumer(ctx, events.StreamResults, events.AllResults, func(m stored) error {

@@ -3,6 +3,7 @@ package embed
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,7 +55,16 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	l.failed(errors.New(line))
 }
 
+// expected are the beginnings of what the server says at every start of a cluster, while not all members are up yet.
+// Bus.Ready says in better words for whom it waits.
+var expected = []string{
+	"Error trying to connect to route", "Waiting for routing to be established", "JetStream has not established contact",
+}
+
 func (l *serverLog) write(level zerolog.Level, format string, v []any) {
+	if slices.ContainsFunc(expected, func(e string) bool { return strings.HasPrefix(format, e) }) {
+		level = zerolog.DebugLevel
+	}
 	l.mu.Lock()
 	now := time.Now()
 	seen := now.Sub(l.last[format]) < quiet
