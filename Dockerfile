@@ -24,7 +24,7 @@ RUN set -e; for mod in $(find . -name go.mod); do (cd "$(dirname "$mod")" && go 
 COPY . .
 ARG VERSION=devel
 # timetzdata puts the time zones into the binary: an image from scratch has none.
-RUN set -e; for main in services/*/cmd/* plugins/cmd/* demo/cmd/* cmd/dmonitor; do \
+RUN set -e; for main in services/*/cmd/*/ plugins/cmd/*/ demo/cmd/*/ cmd/dmonitor; do \
       echo "build $main"; \
       (cd "$main" && go build -trimpath -tags timetzdata \
         -ldflags "-s -w -X github.com/dmonitor/dmonitor/pkg/proc.version=$VERSION" -o /out/bin/ .); \

@@ -10,7 +10,7 @@ GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
 # All modules of the workspace, and every package in them.
 MODULES  := $(shell sed -n 's,^[[:space:]]*\(\./[^ ]*\).*,\1,p' go.work)
 PACKAGES := $(addsuffix /...,$(MODULES))
-MAINS    := ./cmd/dmonitor $(wildcard ./services/*/cmd/* ./plugins/cmd/* ./demo/cmd/*)
+MAINS    := $(dir $(wildcard ./cmd/*/main.go ./services/*/cmd/*/main.go ./plugins/cmd/*/main.go ./demo/cmd/*/main.go))
 
 # The race detector needs a C compiler. Without one the tests run without it, and say so.
 RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
@@ -56,12 +56,17 @@ test-compose: ## the containers, for real: outage, mail, and again with one node
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@.ci/fuzz $(FUZZTIME)
 
-# Benchmarks run alone (-p 1), and count what they do themselves; BENCHTIME=100x is a hundred outages told.
-BENCHTIME ?= 100x
+# How much "make bench" measures: rounds of the runner, tens of seconds of the pipeline, outages told.
+ROUNDS  ?= 10
+TENS    ?= 6
+OUTAGES ?= 100
+
 .PHONY: bench
-bench: ## measure: running a plugin, the whole pipeline, from a FAIL to the mail (minutes)
+bench: ## measure: running a plugin, the whole pipeline, from a FAIL to the mail (15 minutes)
 	@.ci/need cc=gcc
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -p 1 -timeout 40m ./tests/bench/...
+	$(GO) test -v -run '^$$' -bench . -benchtime $(ROUNDS)x -timeout 30m ./tests/bench/runner
+	$(GO) test -v -run '^$$' -bench . -benchtime $(TENS)x -timeout 30m ./tests/bench/pipeline
+	$(GO) test -v -run '^$$' -bench . -benchtime $(OUTAGES)x -timeout 60m ./tests/bench/telling
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## the linters of .golangci.yml, formatting included
