@@ -122,8 +122,8 @@ func (e *echo) receive(conn *icmp.PacketConn, raw bool, deadline time.Time) bool
 	return true
 }
 
-// take looks at a packet that came in at the moment at. The kernel chose the id of a socket that isn't raw, and passes on only what
-// belongs to it; a raw socket sees everybody's packets.
+// take looks at a packet that came in at the moment at. The kernel chose the id of a socket that isn't raw, and passes
+// on only what belongs to it; a raw socket sees everybody's packets.
 func (e *echo) take(packet []byte, from string, raw bool, at time.Time) {
 	proto := protoICMP
 	if e.to.Is6() {

@@ -73,7 +73,7 @@ func TestHTTPStatus(t *testing.T) {
 		{"the page lacks it", "-u /hello -s goodbye", exitFail, `but "goodbye" is not in the page`},
 		{"an endless page is read up to a limit", "-u /huge -s x", exitFail, `is not in the page`},
 		{"an endless page is no matter without a string", "-u /huge", exitOK, "200 OK"},
-		{"a page that stalls", "-u /stalls -s end -t 0.5", exitFail, `the page stopped before "end"`},
+		{"a page that stalls", "-u /stalls -s end -t 2", exitFail, `the page stopped before "end"`},
 		{"headers are sent", "-u /hello -k X-Test:here -s here", exitOK, `with "here"`},
 		{"a virtual host by name", "-H vhost.example -I 127.0.0.1 -u /hello -s vhost.example", exitOK, `with "vhost.example"`},
 		{"a virtual host by header", "-k Host:other.example -u /hello -s other.example", exitOK, `with "other.example"`},
@@ -118,7 +118,7 @@ func TestHTTPBroken(t *testing.T) {
 			t.Parallel()
 			args := []string{"127.0.0.1", "-p", serve(t, c.talk)}
 			if c.rule == "silence" {
-				args = append(args, "-t", "0.4")
+				args = append(args, "-t", "2")
 			}
 			if strings.Contains(c.want, "page") {
 				args = append(args, "-s", "hello")

@@ -127,7 +127,7 @@ func TestHTTPS(t *testing.T) {
 		{"authorities that are none", "--ca-file " + empty + " -p " + fine, exitUnknown, "no certificate in"},
 		{"plain HTTP", "-p " + portOfURL(t, plain.URL), exitFail, "does not speak TLS but plain HTTP"},
 		{"another protocol", "-p " + serve(t, says("SSH-2.0-OpenSSH\r\n")), exitFail, `does not speak TLS: it said "SSH-2"`},
-		{"silence", "-t 0.4 -p " + serve(t, silent), exitFail, "no sign of the TLS handshake within"},
+		{"silence", "-t 2 -p " + serve(t, silent), exitFail, "no sign of the TLS handshake within"},
 		{"hanging up", "-p " + serve(t, heard), exitFail, "closed the connection instead of the TLS handshake"},
 		{"a reset", "-p " + serve(t, reset), exitFail, "connection reset by peer"},
 	}

@@ -44,9 +44,9 @@ func Has(name string) bool {
 	return ok
 }
 
-// Run runs one plugin, called "check_ssh" or "ssh", with the arguments after its name. It reads the environment through env
-// (DMONITOR_HOST, DMONITOR_TIMEOUT), writes one line and sometimes some details to stdout, and returns the exit code: 0 ok,
-// 1 warning, 2 fail, 3 unknown. It returns 3 if the line couldn't be written.
+// Run runs one plugin, called "check_ssh" or "ssh", with the arguments after its name. It reads the environment through
+// env (DMONITOR_HOST, DMONITOR_TIMEOUT), writes one line and sometimes some details to stdout, and returns the exit
+// code: 0 ok, 1 warning, 2 fail, 3 unknown. It returns 3 if the line couldn't be written.
 func Run(ctx context.Context, name string, args []string, env func(string) string, stdout io.Writer) int {
 	return run(ctx, name, args, env, net.DefaultResolver).print(stdout)
 }

@@ -35,7 +35,7 @@ func TestSSH(t *testing.T) {
 			t.Parallel()
 			budget := "30"
 			if strings.Contains(c.want, "silence") {
-				budget = "0.5"
+				budget = "2"
 			}
 			exit, out := try(t, nil, "check_ssh", "127.0.0.1", "-p", serve(t, c.talk), "-t", budget)
 			expect(t, exit, out, c.exit, c.want)

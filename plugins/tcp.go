@@ -68,8 +68,8 @@ func readUntil(r io.Reader, want []byte, limit int) ([]byte, error) {
 	return got, errTooMuch
 }
 
-// broke is the outcome of a connection that ended, or fell silent, too early: when is what had not happened yet, said what
-// came until then.
+// broke is the outcome of a connection that ended, or fell silent, too early: when is what had not happened yet, said
+// what came until then.
 func (c *call) broke(ctx context.Context, conn net.Conn, connected time.Duration, when, said string, err error) outcome {
 	if said != "" {
 		said = ", after " + quote(said)

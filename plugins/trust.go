@@ -35,8 +35,8 @@ func (t *trust) config() (*tls.Config, error) {
 	return conf, nil
 }
 
-// explain says in words what is wrong with a certificate, and returns nil if that isn't what the error is about. It is the
-// node's own fault where the node has no authorities to compare with.
+// explain says in words what is wrong with a certificate, and returns nil if that isn't what the error is about. It is
+// the node's own fault where the node has no authorities to compare with.
 func (t *trust) explain(err error, host string) error {
 	var (
 		invalid x509.CertificateInvalidError

@@ -2,7 +2,8 @@
 //
 // What holds:
 //
-//   - A Host that is down refuses connections on all its ports and has reset those that were open; its ports stay its own.
+//   - A Host that is down refuses connections on all its ports and has reset those that were open; its ports stay its
+//     own.
 //   - A Path that is cut does the same for one way to the host, and leaves the others alone: that is how one node's
 //     view is broken while the host is up.
 //   - Down, Up, Cut and Restore have taken effect when they return.
@@ -40,7 +41,8 @@ type Host struct {
 	changed chan struct{} // closed, and made anew, with every change
 }
 
-// New takes the ports and opens them. Who has called New calls Run, if only with a context that is done, to give them back.
+// New takes the ports and opens them. Who has called New calls Run, if only with a context that is done, to give them
+// back.
 func New(o Options) (*Host, error) {
 	if o.HTTPListen == "" && o.SSHListen == "" {
 		return nil, errors.New("demo host: no address to listen on")

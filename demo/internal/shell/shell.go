@@ -1,8 +1,8 @@
 // Package shell is what the demo's commands share: the environment, the log, signals and exit codes. A main function
 // names its settings and what to run.
 //
-// What holds: SIGINT and SIGTERM end the context; a second signal ends the process at once. Exit codes are 0 for a clean end, 1
-// for a failure, 2 for wrong usage or settings.
+// What holds: SIGINT and SIGTERM end the context; a second signal ends the process at once. Exit codes are 0 for a
+// clean end, 1 for a failure, 2 for wrong usage or settings.
 package shell
 
 import (
