@@ -134,7 +134,11 @@ func (n *Node) Etc() string { return filepath.Join(n.dir, "etc") }
 // Start runs the node.
 func (n *Node) Start() {
 	n.t.Helper()
-	n.cmd = exec.Command(Binary(n.t), "run")
+	// Its standard input ends when this process does, however that ends: no node is left behind.
+	n.cmd = exec.Command(Binary(n.t), "run", "--until-eof")
+	if _, err := n.cmd.StdinPipe(); err != nil {
+		n.t.Fatal(err)
+	}
 	n.cmd.Env = append(os.Environ(), n.env...)
 	n.cmd.Stderr = lockedWriter{n}
 	if err := n.cmd.Start(); err != nil {

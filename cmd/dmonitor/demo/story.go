@@ -231,11 +231,28 @@ func (s *story) hostUp(ctx context.Context, nodes []string) error {
 
 func (s *story) killAndDown(ctx context.Context) error {
 	victim := s.node("fra")
+	led := s.ledBy(ctx, victim.name)
 	if err := victim.kill(); err != nil {
 		return err
 	}
 	s.out.say("fra is killed (kill -9)")
+	if len(led) > 0 {
+		s.out.say("fra led %s: the two others elect a new leader first, which takes 4 to 9 s", strings.Join(led, " and "))
+	}
 	return s.hostDown(ctx, living(s.nodes))
+}
+
+// ledBy lists what a node leads of that which an outage passes through on its way to people.
+func (s *story) ledBy(ctx context.Context, node string) (led []string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for _, name := range []string{events.StreamOutages, events.StreamNotices, "KV_" + events.BucketConfig, "KV_" + events.BucketLeases} {
+		stream, err := s.bus.JetStream().Stream(ctx, name)
+		if err == nil && stream.CachedInfo().Cluster != nil && stream.CachedInfo().Cluster.Leader == node {
+			led = append(led, strings.TrimPrefix(name, "KV_"))
+		}
+	}
+	return led
 }
 
 // settle gives a second telling the time to show: until every living node has looked twice more. Then what was told is
