@@ -87,10 +87,11 @@ func serve(t *testing.T, talk func(net.Conn)) string {
 
 // Ways to talk.
 
-func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
-func closing(net.Conn)  {}
-func heard(c net.Conn)  { _, _ = c.Read(make([]byte, 4096)) }
-func reset(c net.Conn)  { _ = c.(*net.TCPConn).SetLinger(0) }
+func silent(c net.Conn)     { _, _ = io.Copy(io.Discard, c) }
+func closing(net.Conn)      {}
+func heard(c net.Conn)      { _, _ = c.Read(make([]byte, 4096)) }
+func reset(c net.Conn)      { _ = c.(*net.TCPConn).SetLinger(0) }
+func heardReset(c net.Conn) { heard(c); reset(c) }
 func says(s string) func(c net.Conn) {
 	return func(c net.Conn) { _, _ = io.WriteString(c, s); silent(c) }
 }

@@ -104,7 +104,7 @@ func TestHTTPBroken(t *testing.T) {
 	}{
 		{"silence", silent, exitFail, "connected, but no sign of an answer to the request within"},
 		{"hanging up", heard, exitFail, "closed the connection instead of an answer"},
-		{"a reset", reset, exitFail, "connection reset by peer"},
+		{"a reset", heardReset, exitFail, "connection reset by peer"},
 		{"another protocol", says("SSH-2.0-OpenSSH\r\n"), exitFail, "malformed HTTP response"},
 		{"endless headers", func(c net.Conn) {
 			says("HTTP/1.1 200 OK\r\n")(nopReader{c})

@@ -129,7 +129,7 @@ func TestHTTPS(t *testing.T) {
 		{"another protocol", "-p " + serve(t, says("SSH-2.0-OpenSSH\r\n")), exitFail, `does not speak TLS: it said "SSH-2"`},
 		{"silence", "-t 2 -p " + serve(t, silent), exitFail, "no sign of the TLS handshake within"},
 		{"hanging up", "-p " + serve(t, heard), exitFail, "closed the connection instead of the TLS handshake"},
-		{"a reset", "-p " + serve(t, reset), exitFail, "connection reset by peer"},
+		{"a reset", "-p " + serve(t, heardReset), exitFail, "connection reset by peer"},
 	}
 	for _, c := range cases {
 		t.Run(c.rule, func(t *testing.T) {
