@@ -15,14 +15,16 @@ import (
 )
 
 const (
-	// queue is how many results and presences may wait for the state machine. One takes it about a microsecond.
+	// queue is how many inputs may wait for the state machine. One takes it about a microsecond.
 	queue = 4096
 	// maxWait is how long a result may wait inside this process and still be a vote.
 	maxWait = time.Second
 	// listen is for how long after the start results are no votes yet: all nodes have said by then that they are there.
 	listen = events.PresenceInterval + events.PresenceInterval/4
-	// rereadEvery is how often the log is read again in case a committed event was missed.
+	// rereadEvery is how often the log is read again in case a committed event was missed. After the start it is read
+	// once more at rereadSoon: the copy that was read first may have been behind.
 	rereadEvery = 30 * time.Second
+	rereadSoon  = 3 * time.Second
 	// writers bounds the proposals that are written at the same time: a whole network may fail at once.
 	writers = 64
 )
@@ -40,13 +42,12 @@ type Arbiter struct {
 	node string
 	log  zerolog.Logger
 
-	inputs    chan input         // results, presence and the catalog; senders wait
-	committed chan []round.Input // what the log says; senders wait, and nothing of it is dropped by us
-	reread    chan struct{}      // the log is to be read again
-	looks     chan func()        // run by the goroutine that owns the state
-	slow      atomic.Uint64
-	writing   chan struct{} // one token per proposal that is being written
-	tasks     sync.WaitGroup
+	inputs  chan input    // all of them, in the order in which they came; senders wait
+	reread  chan struct{} // the log is to be read again
+	looks   chan func()   // run by the goroutine that owns the state
+	slow    atomic.Uint64
+	writing chan struct{} // one token per proposal that is being written
+	tasks   sync.WaitGroup
 
 	// Owned by the goroutine of Run.
 	state   *round.State
@@ -69,7 +70,7 @@ func New(o Options) (*Arbiter, error) {
 	}
 	return &Arbiter{
 		bus: o.Bus, node: o.Node, log: o.Log,
-		inputs: make(chan input, queue), committed: make(chan []round.Input, queue),
+		inputs: make(chan input, queue),
 		reread: make(chan struct{}, 1), looks: make(chan func()), writing: make(chan struct{}, writers),
 		state: round.New(o.Node), heard: map[string]presence{}, teller: teller{log: o.Log},
 	}, nil

@@ -9,6 +9,7 @@
 //     would seem to be of the same moment as what comes now.
 //   - A committed event is never dropped here, and one that was missed on the way is read from the log within
 //     30 s, and after every reconnect.
+//   - Results, presence and events are judged in the order in which they reached this process.
 //   - After a write of unknown outcome the log is read before anything is written again.
 //
 // When results come faster than they are judged, the subscription waits; the bus then drops the oldest ones and says

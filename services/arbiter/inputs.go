@@ -29,7 +29,7 @@ func (a *Arbiter) subscribe(ctx context.Context) (stop func(), err error) {
 		}
 		return err
 	}
-	if err := keep(a.bus.SubscribeOutages(func(c bus.Committed) { a.tell(ctx, committed(c)) })); err != nil {
+	if err := keep(a.bus.SubscribeOutages(func(c bus.Committed) { a.put(ctx, committed(c)) })); err != nil {
 		return stop, err
 	}
 	if err := keep(bus.Subscribe(a.bus, events.AllPresence, func(p events.Presence) {
@@ -50,25 +50,20 @@ func committed(c bus.Committed) round.Committed {
 	return round.Committed{Outage: &c.Outage, Seq: c.Seq}
 }
 
-// put hands an input to the state machine, and waits for it if there are too many.
+// put hands an input to the state machine, and waits if too many are before it. All inputs go one way, because their
+// order matters: results that came before an event must not be judged after it.
 func (a *Arbiter) put(ctx context.Context, in round.Input) {
 	i := input{in, time.Now()}
 	select {
 	case a.inputs <- i:
 		return
 	default:
-		a.slow.Add(1)
+		if _, ok := in.(round.Arrived); ok {
+			a.slow.Add(1)
+		}
 	}
 	select {
 	case a.inputs <- i:
-	case <-ctx.Done():
-	}
-}
-
-// tell hands on what the log says, in order.
-func (a *Arbiter) tell(ctx context.Context, ins ...round.Input) {
-	select {
-	case a.committed <- ins:
 	case <-ctx.Done():
 	}
 }
@@ -104,10 +99,7 @@ func (a *Arbiter) readHistory(ctx context.Context) {
 	for try := 1; ; try++ {
 		results, err := a.bus.LastResults(ctx)
 		for _, r := range results {
-			select {
-			case a.inputs <- input{round.History{Result: &r.Result, Time: r.Time}, time.Now()}:
-			case <-ctx.Done():
-			}
+			a.put(ctx, round.History{Result: &r.Result, Time: r.Time})
 		}
 		if err == nil || ctx.Err() != nil {
 			return

@@ -25,7 +25,9 @@ func (a *Arbiter) adoptLog(ctx context.Context) {
 		ins, err := a.readLog(try)
 		if err == nil {
 			a.teller.quiet = true
-			a.applyAll(ctx, ins)
+			for _, in := range ins {
+				a.apply(ctx, in, time.Now())
+			}
 			a.teller.quiet = false
 			a.teller.started(round.Overview(a.state))
 			return
@@ -53,12 +55,15 @@ func (a *Arbiter) readLog(ctx context.Context) ([]round.Input, error) {
 
 // followLog reads the log again now and then, and after every reconnect. Events that are known already change nothing.
 func (a *Arbiter) followLog(ctx context.Context) {
+	soon := time.NewTimer(rereadSoon)
+	defer soon.Stop()
 	every := time.NewTicker(rereadEvery)
 	defer every.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-soon.C:
 		case <-every.C:
 		case <-a.reread:
 		}
@@ -67,7 +72,9 @@ func (a *Arbiter) followLog(ctx context.Context) {
 			a.log.Debug().Err(err).Msg("the log of outages can't be read; trying again")
 			continue
 		}
-		a.tell(ctx, ins...)
+		for _, in := range ins {
+			a.put(ctx, in)
+		}
 	}
 }
 
@@ -85,15 +92,14 @@ func (a *Arbiter) propose(ctx context.Context, d round.Decision) {
 	failed := round.ProposalFailed{Check: d.Check, ID: d.Outage.ID}
 	seq, err := a.bus.Propose(try, *d.Outage, d.Last)
 	if err == nil {
-		a.tell(ctx, round.Committed{Outage: d.Outage, Seq: seq})
+		a.put(ctx, round.Committed{Outage: d.Outage, Seq: seq})
 		return
 	}
 	if !errors.Is(err, bus.ErrConflict) {
 		a.teller.notWritten(d, err)
 	}
 	if last, err := a.bus.LastOutage(try, d.Check); err == nil {
-		a.tell(ctx, committed(last), failed)
-		return
+		a.put(ctx, committed(last))
 	}
-	a.tell(ctx, failed)
+	a.put(ctx, failed)
 }

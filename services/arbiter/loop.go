@@ -9,28 +9,27 @@ import (
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
 )
 
-// loop owns the state. What the log says goes first.
+// loop owns the state. Inputs go before ticks: after a pause of this process they are judged in the order and at the
+// times in which they came, as if there had been none.
 func (a *Arbiter) loop(ctx context.Context) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	wake := time.NewTimer(time.Hour)
 	defer wake.Stop()
 	for ctx.Err() == nil {
+		select {
+		case in := <-a.inputs:
+			a.take(ctx, in)
+			continue
+		default:
+		}
 		if at, ok := round.Next(a.state); ok {
 			wake.Reset(time.Until(at))
 		} else {
 			wake.Stop()
 		}
 		select {
-		case ins := <-a.committed:
-			a.applyAll(ctx, ins)
-			continue
-		default:
-		}
-		select {
 		case <-ctx.Done():
-		case ins := <-a.committed:
-			a.applyAll(ctx, ins)
 		case in := <-a.inputs:
 			a.take(ctx, in)
 		case <-wake.C:
@@ -40,12 +39,6 @@ func (a *Arbiter) loop(ctx context.Context) {
 		case look := <-a.looks:
 			look()
 		}
-	}
-}
-
-func (a *Arbiter) applyAll(ctx context.Context, ins []round.Input) {
-	for _, in := range ins {
-		a.apply(ctx, in, time.Now())
 	}
 }
 
@@ -62,12 +55,12 @@ func (a *Arbiter) take(ctx context.Context, i input) {
 		}
 	case round.NodePresent:
 		if in.Presence.Leaving {
-			a.log.Info().Str("node", in.Presence.Node).Msg("node is gone: it said goodbye")
+			a.log.Info().Msgf("node %s is gone: it said goodbye", in.Presence.Node)
 			a.gone(ctx, in.Presence.Node, i.at)
 			return
 		}
 		if _, ok := a.heard[in.Presence.Node]; !ok {
-			a.log.Info().Str("node", in.Presence.Node).Str("site", in.Presence.Site).Msg("node is there")
+			a.log.Info().Str("site", in.Presence.Site).Msgf("node %s is there", in.Presence.Node)
 		}
 		a.heard[in.Presence.Node] = presence{at: i.at, site: in.Presence.Site}
 	case round.CatalogChanged:
@@ -106,7 +99,7 @@ func (a *Arbiter) everySecond(ctx context.Context) {
 	now := time.Now()
 	paused := !a.checked.IsZero() && now.Sub(a.checked) > 2*time.Second
 	a.checked = now
-	if paused || len(a.inputs) > queue/2 {
+	if paused {
 		return
 	}
 	var silent []string
@@ -117,7 +110,7 @@ func (a *Arbiter) everySecond(ctx context.Context) {
 	}
 	slices.Sort(silent)
 	for _, node := range silent {
-		a.log.Warn().Str("node", node).Msg("node is gone: it has not said for five seconds that it is there")
+		a.log.Warn().Msgf("node %s is gone: it has not said for five seconds that it is there", node)
 		a.gone(ctx, node, now)
 	}
 	a.teller.trouble(now, a.slow.Load(), a.late)

@@ -39,8 +39,8 @@ func (t *teller) decided(decisions []round.Decision) {
 		case round.ProposeOpened, round.ProposeClosed:
 			t.about(t.log.Debug(), d).Str("outage", d.Outage.Outage).Int("try", d.Try).Msg(string(d.Kind) + ": " + d.Reason)
 		case round.Adopted:
-			t.about(t.log.Info(), d).Str("outage", d.Outage.Outage).Str("node", d.Outage.By).
-				Msg(fmt.Sprintf("outage %s: %s %s", d.Outage.Event, d.Reason, proof(d.Votes)))
+			t.about(t.log.Info(), d).Str("outage", d.Outage.Outage).
+				Msgf("outage %s: %s %s, declared by %s", d.Outage.Event, d.Reason, proof(d.Votes), d.Outage.By)
 		case round.Dismissed:
 			t.about(t.log.Info(), d).Msg("dismissed: " + d.Reason)
 		case round.Blind, round.Sighted:
@@ -119,15 +119,16 @@ func (t *teller) started(views []round.View) {
 	e.Msg("the log of outages is read: down are " + strings.Join(open, ", ") + more)
 }
 
-// lone tells once, soon after the start, if there are too few sites for any outage ever to be declared.
+// lone tells once, as soon after the start as something is configured, if there are too few sites for any outage ever to
+// be declared.
 func (t *teller) lone(checks []round.View, sites int) {
-	t.saidLone = true
 	need := 0
 	for _, v := range checks {
 		if v.Configured {
 			need = max(need, v.Agree)
 		}
 	}
+	t.saidLone = need > 0
 	if sites >= need {
 		return
 	}

@@ -7,7 +7,8 @@
 //   - An outage is proposed only when Agree distinct sites voted down inside one round, that is by results that arrived
 //     between the round's start and its deadline. The event carries those votes.
 //   - Arrival decides, not the node's clock. A result that arrived before the round is no vote in it, and one that
-//     comes a second time (by its id) is no vote at all.
+//     comes a second time (by its id) is no vote at all. Nor is one that was overtaken: said by its node before another
+//     one that has decided the last committed event.
 //   - Who abstains, doesn't answer or vanishes has no vote. Nodes that vanish neither open nor close anything: a site
 //     whose last vote was down still counts as possibly down, until it has cast no vote for ForgetAfter.
 //   - Opened and closed alternate. While a proposal is on its way there is no second one for the same check.

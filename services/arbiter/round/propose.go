@@ -113,11 +113,7 @@ func (s *State) committed(o *events.Outage, seq uint64, now time.Time) {
 	case events.Opened:
 		s.adoptOpened(c, o, now)
 	case events.Closed:
-		c.outage = nil
-		for _, w := range c.words {
-			w.since = false
-			w.calm()
-		}
+		s.adoptClosed(c, o, now)
 	default:
 		return // Of a newer version; it only moves the sequence.
 	}
@@ -125,6 +121,19 @@ func (s *State) committed(o *events.Outage, seq uint64, now time.Time) {
 	s.emit(Decision{Kind: Adopted, Check: c.Check, Round: o.Round, Reason: o.Reason, Votes: o.Votes, Outage: o})
 	s.drop(c)
 	s.schedule(c)
+}
+
+func (s *State) adoptClosed(c *check, o *events.Outage, now time.Time) {
+	c.outage = nil
+	for _, w := range c.words {
+		w.since = false
+		w.calm()
+	}
+	for _, v := range o.Votes {
+		if v.Vote != events.None {
+			s.word(c, v.Node, v.Site, now).await(v, now)
+		}
+	}
 }
 
 // adoptOpened takes over the votes of the round that opened the outage, whoever held it, and what arrived in a round of
@@ -145,6 +154,7 @@ func (s *State) adoptOpened(c *check, o *events.Outage, now time.Time) {
 		}
 		w := s.word(c, v.Node, v.Site, now)
 		w.since = true
+		w.await(v, now)
 		w.testify(v)
 	}
 	if c.def != nil {

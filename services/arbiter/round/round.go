@@ -88,8 +88,9 @@ func (s *State) start(c *check, r *events.Result, closing bool, now time.Time) {
 // record takes a result that arrived now as its node's vote in the round; a later one replaces an earlier one.
 func (r *round) record(res *events.Result, now time.Time) {
 	v := events.NodeVote{
-		Node: res.Node, Site: res.Site, Vote: res.Status.Vote(), Status: res.Status, Output: res.Output,
-		Time: now, Elapsed: res.Elapsed, Result: res.ID,
+		Node: res.Node, Site: res.Site, Vote: res.Status.Vote(), Status: res.Status,
+		Output: events.CleanText(res.Output, events.MaxVoteOutput),
+		Time:   now, Elapsed: res.Elapsed, Result: res.ID,
 	}
 	i, ok := slices.BinarySearchFunc(r.votes, v.Node, compareVote)
 	switch {

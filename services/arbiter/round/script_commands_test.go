@@ -20,6 +20,7 @@ var commands = map[string]func(*script, []string){
 	"result":   func(s *script, w []string) { s.result(w, "") },
 	"answer":   (*script).answer,
 	"again":    (*script).again,
+	"arrives":  (*script).arrives,
 	"commit":   (*script).commit,
 	"other":    (*script).other,
 	"fail":     (*script).fail,
@@ -113,6 +114,18 @@ func (s *script) answer(w []string) {
 
 func (s *script) again(w []string) {
 	s.apply(round.Arrived{Result: s.last[w[0]+" "+w[1]]})
+}
+
+// arrives: RESULT CHECK; a result that the last event told of arrives at last.
+func (s *script) arrives(w []string) {
+	c := s.name(w[1])
+	for _, v := range s.log[c].Outage.Votes {
+		if v.Result == w[0] {
+			s.apply(round.Arrived{Result: &events.Result{ID: v.Result, Node: v.Node, Site: v.Site, Check: c, Status: v.Status}})
+			return
+		}
+	}
+	s.t.Fatalf("%q: the last event tells of no such result", s.line)
 }
 
 func (s *script) store(o *events.Outage) round.Committed {

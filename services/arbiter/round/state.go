@@ -82,6 +82,10 @@ func (s *State) arrived(r *events.Result, now time.Time) {
 	if !w.first(r.ID) {
 		return
 	}
+	before, itself := w.overtaken(r.ID, now)
+	if before {
+		return
+	}
 	abstained := w.status == events.Unknown
 	w.hear(r, now, c.outage != nil)
 	if abstained != (r.Status == events.Unknown) {
@@ -89,6 +93,7 @@ func (s *State) arrived(r *events.Result, now time.Time) {
 	}
 	vote := r.Status.Vote()
 	switch {
+	case itself:
 	case c.round != nil:
 		c.round.record(r, now)
 		s.judge(c, now)

@@ -13,7 +13,7 @@ const (
 	// on 3 nodes need 3 MB at most.
 	keptOutput = 512
 	// keptIDs is how many results per node and check are known again when they come a second time.
-	keptIDs = 4
+	keptIDs = 8
 )
 
 // word is the last a node said about a check.
@@ -35,6 +35,9 @@ type word struct {
 
 	heard [keptIDs]uint64 // hashes of the ids of the last live results
 	turn  uint8           // place in heard to be overwritten next
+
+	awaited uint64    // hash of the id of a result that an event told of and that has not arrived yet; 0: none
+	until   time.Time // and how long it is waited for
 }
 
 // word returns what the node said last, made if it is new. Then there is room to be made: nodes that are not present and
@@ -107,6 +110,28 @@ func (w *word) recall(r *events.Result, at time.Time, outage *events.Outage) {
 	}
 	w.vote, w.voted = vote, at
 	w.since = outage != nil && (w.since || at.After(outage.Opened))
+}
+
+// await notes that an event was decided by a result that has not arrived here yet. What a node says arrives in the order
+// in which it was said, so what comes of this node before that result was overtaken by the event.
+func (w *word) await(v events.NodeVote, now time.Time) {
+	if !w.knows(v.Result) {
+		w.awaited, w.until = hash(v.Result), now.Add(Grace)
+	}
+}
+
+// overtaken tells whether a result that arrives now was said before the one that decided the last event; itself, whether
+// it is that one.
+func (w *word) overtaken(id string, now time.Time) (before, itself bool) {
+	if w.awaited == 0 {
+		return false, false
+	}
+	itself = hash(id) == w.awaited
+	if itself || now.After(w.until) { // After that it was lost.
+		w.awaited = 0
+		return false, itself
+	}
+	return true, false
 }
 
 // testify takes over a vote of the round that opened an outage, unless this arbiter heard that result itself: then the
