@@ -45,8 +45,8 @@ type Options struct {
 // embeds tells whether this process is a member.
 func (o Options) embeds() bool { return o.URL == "" }
 
-// Connection settings: a server that doesn't answer two pings of a second each is given up (see nats.md's measurements
-// in embed), and the next one is tried at once.
+// Connection settings: a server that doesn't answer two pings of a second each is given up (package embed does the same
+// between members), and the next one is tried at once.
 const (
 	connectWait   = 2 * time.Second
 	pingInterval  = time.Second

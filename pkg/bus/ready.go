@@ -21,9 +21,9 @@ const (
 )
 
 // Ready blocks until the logs can be written and all streams and buckets exist (RESULTS, which is only a memory of what
-// passed by, may still be without a leader). A member creates them; a process that
-// embeds nothing waits until a member has. While it waits it logs every few seconds for whom. It returns an
-// error only when the context ends, or when the embedded member has failed.
+// passed by, may still be without a leader). A member creates them; a process that embeds nothing waits until a member
+// has. While it waits it logs every few seconds for whom. It returns an error only when the context ends, when the bus
+// is closed, or when the embedded member has failed; that error is then not delivered by Failed any more.
 //
 // A stream that exists with other settings, such as fewer copies than there are nodes for now, is used as it is
 // and changed in the background: that may have to wait for a member that is not there yet.

@@ -279,6 +279,30 @@ func TestClientStartsBeforeTheBus(t *testing.T) {
 	eventually(t, "the subscription made before there was a bus", func() bool { return len(got.all()) == 1 })
 }
 
+// A first start waits for all members, and says for whom.
+func TestFirstStartSaysForWhom(t *testing.T) {
+	me, other := freePort(t), freePort(t)
+	b, err := bus.Open(within(t), bus.Options{
+		Node: "mon1", Nodes: []string{me, other}, Listen: me, ClientListen: "127.0.0.1:0", Data: t.TempDir(), Log: zerolog.Nop(),
+	})
+	must(t, err)
+	defer func() { must(t, b.Close(within(t))) }()
+	short, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	err = b.Ready(short)
+	if want := "no answer from " + other + " (a first start needs all 2 members, later ones more than half)"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	// Among those who are there, which is this one, messages that needn't be kept go their way.
+	got := make(chan events.Presence, 1)
+	_, err = bus.Subscribe(b, events.AllPresence, func(p events.Presence) { got <- p })
+	must(t, err)
+	must(t, b.Publish(&events.Presence{Node: "mon1", Site: "mon1", Instance: "1"}))
+	if p := receive(t, "presence", got); p.Node != "mon1" {
+		t.Errorf("got %+v", p)
+	}
+}
+
 // More checks than one direct read may look up, and more events than one page holds, are all read, once and in order.
 func TestLongHistory(t *testing.T) {
 	b := bustest.New(t, 1).Bus(0)

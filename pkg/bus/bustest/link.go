@@ -58,7 +58,7 @@ type proxy struct {
 	link *link
 
 	mu     sync.Mutex
-	target string // where the other member listens; "": it isn't there
+	to string // where the other member listens; "": it isn't there
 }
 
 func newProxy(l *link) (*proxy, error) {
@@ -73,10 +73,10 @@ func newProxy(l *link) (*proxy, error) {
 
 func (p *proxy) addr() string { return p.ln.Addr().String() }
 
-func (p *proxy) aim(target string) {
+func (p *proxy) aim(to string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.target = target
+	p.to = to
 }
 
 func (p *proxy) accept() {
@@ -95,12 +95,12 @@ func (p *proxy) serve(near net.Conn) {
 		return
 	}
 	p.mu.Lock()
-	target := p.target
+	to := p.to
 	p.mu.Unlock()
-	if target == "" {
+	if to == "" {
 		return
 	}
-	far, err := net.Dial("tcp", target)
+	far, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
