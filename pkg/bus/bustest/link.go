@@ -57,7 +57,7 @@ type proxy struct {
 	ln   net.Listener
 	link *link
 
-	mu     sync.Mutex
+	mu sync.Mutex
 	to string // where the other member listens; "": it isn't there
 }
 
