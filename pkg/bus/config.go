@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -104,19 +105,57 @@ func (b *Bus) FollowCatalog(ctx context.Context, handle func(events.Catalog)) er
 	}
 }
 
-// readCatalog reads the bucket, if need be again until the copy that answers has the contribution we were told of.
+// readCatalog reads the bucket for FollowCatalog: as new as can be had, and at least what can be had.
 func (b *Bus) readCatalog(ctx context.Context, want uint64) (events.Catalog, error) {
+	if newest, err := b.newestContribution(ctx); err == nil {
+		want = max(want, newest)
+	}
+	cat, err := b.catalogSince(ctx, want)
+	if err != nil && !errors.Is(err, errBehind) {
+		if ctx.Err() == nil && b.slow.due(time.Now()) {
+			b.log.Warn().Err(err).Msg("can't read the configuration; what was read before stays in force")
+		}
+		return events.Catalog{}, err
+	}
+	return cat, nil
+}
+
+// Catalog reads the union of all contributions that were stored before the call. Unlike what FollowCatalog gives, it is
+// never behind: it fails while the bucket has no leader, or while the copy that answers has not caught up with it. Who
+// draws a final conclusion from the configuration, such as that nobody is to be told, needs this one.
+func (b *Bus) Catalog(ctx context.Context) (events.Catalog, error) {
+	newest, err := b.newestContribution(ctx)
+	if err != nil {
+		return events.Catalog{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	return b.catalogSince(ctx, newest)
+}
+
+// newestContribution asks the bucket's leader for the sequence of the newest contribution; 0 if there is none.
+func (b *Bus) newestContribution(ctx context.Context) (uint64, error) {
+	m, err := b.lastFromLeader(ctx, kvStream+events.BucketConfig, kvKey(events.BucketConfig, ">"))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
+	return m.seq, nil
+}
+
+// errBehind says that the copy that answers does not have what its leader has.
+var errBehind = errors.New("the copy of the configuration at hand is behind")
+
+// catalogSince reads the bucket, if need be again until the copy that answers has the contribution with the sequence
+// want. If it does not get there within catchUp, what there is comes with errBehind.
+func (b *Bus) catalogSince(ctx context.Context, want uint64) (events.Catalog, error) {
 	until := time.Now().Add(catchUp)
 	for {
 		all, newest, err := b.contributions(ctx)
-		if err != nil {
-			if ctx.Err() == nil && b.slow.due(time.Now()) {
-				b.log.Warn().Err(err).Msg("can't read the configuration; what was read before stays in force")
-			}
+		switch {
+		case err != nil:
 			return events.Catalog{}, err
-		}
-		if newest >= want || time.Now().After(until) {
+		case newest >= want:
 			return events.Merge(all), nil
+		case time.Now().After(until):
+			return events.Merge(all), errBehind
 		}
 		if err := sleep(ctx, catchUpTry); err != nil {
 			return events.Catalog{}, err

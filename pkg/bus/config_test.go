@@ -94,3 +94,38 @@ func catalogSurvives(t *testing.T, c *bustest.Cluster) {
 	})
 	until(t, got, "three.example.com")
 }
+
+// What was stored is in the very next Catalog, on any member; who was taken out is gone; what can't be read hides nothing
+// else. It runs on a cluster of its own, since it wants nobody else's contributions.
+func TestCatalogIsAsOfNow(t *testing.T) {
+	t.Parallel()
+	c := bustest.New(t, 3)
+	want := func(what string, hosts ...string) {
+		t.Helper()
+		for i := range c.Len() {
+			cat, err := c.Bus(i).Catalog(within(t))
+			if err != nil {
+				t.Fatalf("%s, on member %d: %v", what, i, err)
+			}
+			var got []string
+			for _, d := range cat.Sorted() {
+				got = append(got, d.Host)
+			}
+			if !slices.Equal(got, hosts) {
+				t.Errorf("%s, on member %d: %q, want %q", what, i, got, hosts)
+			}
+		}
+	}
+	want("nothing yet")
+	for i := range 30 {
+		must(t, c.Bus(i%3).PutContribution(within(t), contribution("n1", hostN(i))))
+		want("after a change", hostN(i))
+	}
+	_, err := c.Bus(1).JetStream().Publish(within(t), "$KV.CONFIG.n2", []byte("{rubbish"))
+	must(t, err)
+	want("with rubbish", hostN(29))
+	kv, err := c.Bus(0).JetStream().KeyValue(within(t), events.BucketConfig)
+	must(t, err)
+	must(t, kv.Delete(within(t), "n1"))
+	want("after a node was taken out")
+}

@@ -152,7 +152,7 @@ func (l *lease) hold(ctx context.Context, since time.Time, lead func(context.Con
 			if ctx.Err() == nil {
 				log.Warn().Uint64("fence", fence).Msgf("lost the lease %q: it could not be renewed in time", l.name)
 			}
-			<-done
+			<-done // how it ended is of no interest: it was told to
 			l.letGo()
 			return
 		case <-time.After(pause):

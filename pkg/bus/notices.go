@@ -167,7 +167,7 @@ func laterBy(ctx context.Context, delivered uint64) time.Duration {
 	if ctx.Err() != nil {
 		return 0
 	}
-	return min(time.Second<<min(delivered-1, 6), time.Minute)
+	return min(firstAgain<<min(delivered-1, 8), time.Minute)
 }
 
 // acknowledge tries until the server has confirmed it, or ctx ends. It also outlives a ctx that has ended already, for

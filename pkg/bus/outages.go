@@ -88,8 +88,7 @@ func (b *Bus) store(ctx context.Context, msg *nats.Msg, opts ...jetstream.Publis
 
 // refusal reads the server's reason for not storing a message; 0 if it gave none.
 func refusal(err error) (jetstream.ErrorCode, string) {
-	var refused *jetstream.APIError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return refused.ErrorCode, refused.Description
 	}
 	return 0, ""

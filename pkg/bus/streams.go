@@ -19,7 +19,7 @@ const (
 	deliveriesAge  = 90 * 24 * time.Hour
 	deliveryBytes  = 64 << 20
 	resultsAge     = 24 * time.Hour
-	resultsBytes   = 16 << 20
+	resultsBytes   = 8 << 20 // it counts towards the 64 MiB a node may take
 	resultsPerNode = 24 * 60 // of one check on one node: a day of looking each minute; a busy check pushes no other out
 	leaseMarker    = time.Second
 )
@@ -32,6 +32,7 @@ const (
 	keepEvery     = 4 * time.Second
 	keepFor       = 10 * time.Minute
 	maxAckPending = 1000
+	firstAgain    = 250 * time.Millisecond // until what was not handled comes again; doubles each time, to a minute
 )
 
 // kv prefixes, as the bucket convention of NATS has them.

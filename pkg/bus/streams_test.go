@@ -45,7 +45,7 @@ func TestUpdated(t *testing.T) {
 // The pauses before a message comes again grow to a minute; who stops gives it back at once.
 func TestLaterBy(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	for n, want := range map[uint64]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
+	for n, want := range map[uint64]time.Duration{1: 250 * time.Millisecond, 2: 500 * time.Millisecond, 8: 32 * time.Second, 9: time.Minute, 1000: time.Minute} {
 		if got := laterBy(ctx, n); got != want {
 			t.Errorf("after delivery %d: %v, want %v", n, got, want)
 		}

@@ -115,12 +115,14 @@ func (c *Cluster) aim(i int, addr string) {
 	}
 }
 
-func (c *Cluster) ready(i int) {
+func (c *Cluster) ready(i int) bool {
 	ctx, stop := context.WithTimeout(context.Background(), Patience)
 	defer stop()
 	if err := c.members[i].bus.Ready(ctx); err != nil {
 		c.t.Errorf("bustest: member %d: %v", i, err)
+		return false
 	}
+	return true
 }
 
 // Len is the number of members, running or not.
@@ -155,8 +157,7 @@ func (c *Cluster) Stop(i int) {
 func (c *Cluster) Start(i int) {
 	c.t.Helper()
 	c.Open(i)
-	c.ready(i)
-	if c.t.Failed() {
+	if !c.ready(i) {
 		c.t.FailNow()
 	}
 }
