@@ -36,7 +36,7 @@ func start(t *testing.T, b *bus.Bus, name string, post *transport, log io.Writer
 			t.Logf("the log of %s:\n%s", name, own)
 		}
 	})
-	m := newMailer(&onBus{Bus: b, log: o.Log}, o, post, quick())
+	m := newMailer(b, o, post, quick())
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
@@ -139,45 +139,6 @@ func TestEventBecomesMail(t *testing.T) {
 	})
 }
 
-// TestCatalogIsAsOfNow: what was stored is seen by the next call, on any member; who was taken out is gone; what can't be
-// read hides nothing else.
-func TestCatalogIsAsOfNow(t *testing.T) {
-	t.Parallel()
-	c := bustest.New(t, 3)
-	readers := []*onBus{{Bus: c.Bus(0)}, {Bus: c.Bus(1)}, {Bus: c.Bus(2)}}
-	want := func(what string, addresses ...string) {
-		t.Helper()
-		for i, r := range readers {
-			cat, err := r.Catalog(t.Context())
-			if err != nil {
-				t.Fatalf("%s, on member %d: %v", what, i, err)
-			}
-			if got := cat.RecipientsOf(ssh); !slices.Equal(got, addresses) {
-				t.Errorf("%s, on member %d: recipients %q, want %q", what, i, got, addresses)
-			}
-		}
-	}
-	want("nothing yet")
-	for i := range 30 {
-		address := fmt.Sprintf("ops-%d@example.com", i)
-		tell(t, c.Bus(i%3), address)
-		want("after a change", address)
-	}
-	want("after no change", "ops-29@example.com")
-	kv, err := c.Bus(0).JetStream().KeyValue(t.Context(), events.BucketConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := kv.PutString(t.Context(), "lima-1", "{rubbish"); err != nil {
-		t.Fatal(err)
-	}
-	want("with rubbish", "ops-29@example.com")
-	if err := kv.Delete(t.Context(), "osaka-1"); err != nil {
-		t.Fatal(err)
-	}
-	want("after a node was taken out")
-}
-
 // TestTwoMailersOneMail: mailers on different members share the work, and nobody is told twice.
 func TestTwoMailersOneMail(t *testing.T) {
 	t.Parallel()
@@ -247,7 +208,7 @@ func TestEventComesAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := newMailer(&onBus{Bus: b}, Options{Node: "mailer-2", Log: zerolog.Nop()}, transportTo(t, "smtp://localhost", in.addr), quick())
+	other := newMailer(b, Options{Node: "mailer-2", Log: zerolog.Nop()}, transportTo(t, "smtp://localhost", in.addr), quick())
 	for range 3 {
 		if err := other.fanOut(t.Context(), last); err != nil {
 			t.Fatal(err)

@@ -333,8 +333,7 @@ type failureAnswer struct {
 func (f *failureAnswer) Error() string { return f.text }
 
 func unwrapAnswer(err error) error {
-	var f *failureAnswer
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failureAnswer](err); ok {
 		return &smtp.SMTPError{Code: f.code, EnhancedCode: smtp.NoEnhancedCode, Message: f.text}
 	}
 	return err

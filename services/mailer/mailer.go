@@ -108,7 +108,7 @@ func New(o Options) (*Mailer, error) {
 	if o.Bus == nil {
 		return nil, errors.New("a mailer needs a bus")
 	}
-	return newMailer(&onBus{Bus: o.Bus, log: o.Log}, o, newTransport(srv, host), defaultTiming), nil
+	return newMailer(o.Bus, o, newTransport(srv, host), defaultTiming), nil
 }
 
 func newMailer(b queue, o Options, post *transport, t timing) *Mailer {

@@ -61,7 +61,7 @@ func paragraph(s string, maxLines, maxBytes int) []string {
 func wrap(s string, width int) []string {
 	var out []string
 	var cur strings.Builder
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		for len(word) > maxWord {
 			part := clip(word, maxWord)
 			out = flush(out, &cur)

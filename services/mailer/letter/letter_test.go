@@ -218,7 +218,9 @@ func TestSubject(t *testing.T) {
 		{"alone", "www.example.com", "ssh", []events.NodeVote{osakaDown}, 1, "DOWN ssh on www.example.com (1 of 1 node)"},
 		{"able is missing", "www.example.com", "ssh", []events.NodeVote{osakaDown, tokyoDown}, 0, "DOWN ssh on www.example.com (2 of 2 nodes)"},
 		{
-			"long host", "db-primary-0017." + strings.Repeat("a.", 60) + "example.com", "ssh", []events.NodeVote{osakaDown, tokyoDown}, 3,
+			"long host", "db-primary-0017." + strings.Repeat("a.", 60) + "example.com", "ssh",
+			[]events.NodeVote{osakaDown, tokyoDown},
+			3,
 			"DOWN ssh on db-primary-0017.a.a.a.a.a.a.a.a.a...a.a.example.com (2 of 3 nodes)",
 		},
 		{
