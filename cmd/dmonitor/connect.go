@@ -34,8 +34,10 @@ func (a *app) connect() (*bus.Bus, proc.Env, error) {
 		err = waitConnected(a.ctx, b.Conn())
 	}
 	if err != nil {
-		return nil, e, hintError{fmt.Errorf("%w at %s: %w", errBusGone, url, err),
-			"is dmonitor running here (dmonitor run)? else set DMONITOR_BUS_URL, such as nats://127.0.0.1:4222"}
+		return nil, e, hintError{
+			fmt.Errorf("%w at %s: %w", errBusGone, url, err),
+			"is dmonitor running here (dmonitor run)? else set DMONITOR_BUS_URL, such as nats://127.0.0.1:4222",
+		}
 	}
 	return b, e, nil
 }

@@ -101,8 +101,7 @@ func (a *app) exitCode(err error) int {
 		return int(code)
 	}
 	exit := proc.Fail(a.stderr, "dmonitor", err)
-	var hint hintError
-	if errors.As(err, &hint) {
+	if hint, ok := errors.AsType[hintError](err); ok {
 		fmt.Fprintln(a.stderr, "hint: "+hint.hint)
 	}
 	if errors.Is(err, errBusGone) {

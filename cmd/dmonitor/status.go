@@ -58,8 +58,10 @@ func (c statusCmd) Run(a *app) error {
 	defer cancel()
 	s, err := ask(ctx, b, nodes)
 	if err != nil {
-		return hintError{fmt.Errorf("%w: %w", errBusGone, err),
-			"the bus answers but its log does not: do most of the members in nodes.txt run?"}
+		return hintError{
+			fmt.Errorf("%w: %w", errBusGone, err),
+			"the bus answers but its log does not: do most of the members in nodes.txt run?",
+		}
 	}
 	unwell := len(s.Down) > 0 || len(s.Blind) > 0
 	if c.JSON {

@@ -34,8 +34,10 @@ func (c validateCmd) Run(a *app) error {
 		dir = c.Dir
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return hintError{fmt.Errorf("%w: %s: no such folder", proc.ErrUsage, dir),
-			"make it (mkdir -p " + filepath.Join(dir, "hosts.d") + "), or name another: dmonitor validate DIR"}
+		return hintError{
+			fmt.Errorf("%w: %s: no such folder", proc.ErrUsage, dir),
+			"make it (mkdir -p " + filepath.Join(dir, "hosts.d") + "), or name another: dmonitor validate DIR",
+		}
 	}
 	snapshot, problems := confdir.Read(os.DirFS(dir), e.Defaults())
 	v := summarise(snapshot, problems)

@@ -162,8 +162,8 @@ type setting struct{ Name, Default, Help string }
 func settings() []setting {
 	var out []setting
 	t := reflect.TypeFor[Env]()
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
+	for field := range t.Fields() {
+		tag := field.Tag
 		out = append(out, setting{Prefix + tag.Get("env"), tag.Get("envDefault"), tag.Get("help")})
 	}
 	return out
@@ -197,8 +197,7 @@ func explain(err error) (errs []error, unread []string) {
 		return errs, nil
 	}
 	for _, one := range all.Errors {
-		var parse env.ParseError
-		if errors.As(one, &parse) {
+		if parse, ok := errors.AsType[env.ParseError](one); ok {
 			field, _ := reflect.TypeFor[Env]().FieldByName(parse.Name)
 			name := field.Tag.Get("env")
 			unread = append(unread, name)

@@ -46,9 +46,7 @@ func TestRun(t *testing.T) {
 			}
 			run := filepath.Join(dir, ".ci/run")
 			program(t, dir, ".ci/need", "exit 0")
-			if err := os.WriteFile(run, source, 0o755); err != nil {
-				t.Fatal(err)
-			}
+			executable(t, run, string(source))
 			program(t, dir, "bin/make", c.make)
 			program(t, dir, "bin/docker", c.docker)
 			program(t, dir, "bin/go", "echo go version stub")

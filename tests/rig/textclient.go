@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -63,11 +64,10 @@ func (c *TextClient) read(t testing.TB, conn net.Conn, in *bufio.Reader, ready c
 }
 
 func (c *TextClient) message(t testing.TB, in *bufio.Reader, words []string) {
-	head, total := 0, 0
+	head, total := 0, number(t, words[len(words)-1])
 	if words[0] == "HMSG" {
-		fmt.Sscan(words[len(words)-2], &head)
+		head = number(t, words[len(words)-2])
 	}
-	fmt.Sscan(words[len(words)-1], &total)
 	data := make([]byte, total+2)
 	if _, err := io.ReadFull(in, data); err != nil {
 		return
@@ -79,6 +79,14 @@ func (c *TextClient) message(t testing.TB, in *bufio.Reader, words []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = append(c.seen, e)
+}
+
+func number(t testing.TB, word string) int {
+	n, err := strconv.Atoi(word)
+	if err != nil {
+		t.Errorf("the server said %q where a number belongs", word)
+	}
+	return n
 }
 
 // Events lists what came so far.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +17,6 @@ import (
 	"github.com/dmonitor/dmonitor/demo/host"
 	"github.com/dmonitor/dmonitor/demo/inbox"
 	"github.com/dmonitor/dmonitor/pkg/bus"
-	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
 // The cast. The interval is short so that the story is.
@@ -28,8 +28,6 @@ const (
 )
 
 var nodeNames = []string{"tokyo", "fra", "nyc"}
-
-var check = events.Check{Host: hostName, Test: testName}
 
 // Options say how the demo runs.
 type Options struct {
@@ -81,8 +79,8 @@ func setUp(ctx context.Context, o Options) (s *stage, err error) {
 func (s *stage) onStop(f func()) { s.stops = append(s.stops, f) }
 
 func (s *stage) tearDown() {
-	for i := len(s.stops) - 1; i >= 0; i-- {
-		s.stops[i]()
+	for _, v := range slices.Backward(s.stops) {
+		v()
 	}
 }
 
@@ -132,8 +130,10 @@ func (s *stage) startNodes(ctx context.Context, binary string) error {
 	}
 	s.onStop(s.stopNodes)
 	for i, name := range nodeNames {
-		n := &node{name: name, dir: filepath.Join(s.dir, name), binary: binary, listen: ports[2*i], client: ports[2*i+1],
-			members: strings.Join(members, ","), smtp: s.inbox.SMTPAddr()}
+		n := &node{
+			name: name, dir: filepath.Join(s.dir, name), binary: binary, listen: ports[2*i], client: ports[2*i+1],
+			members: strings.Join(members, ","), smtp: s.inbox.SMTPAddr(),
+		}
 		if n.path, err = host.NewPath(s.host.HTTPAddr()); err != nil {
 			return fmt.Errorf("make the way from %s to the host: %w", name, err)
 		}

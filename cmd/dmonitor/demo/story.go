@@ -174,6 +174,9 @@ func (s *story) nextTelling(ctx context.Context, want events.Event) (bus.Committ
 		return o, m, err
 	}
 	s.out.say("mail to %s: %s", recipient, m.Subject)
+	if s.letters == 1 {
+		s.out.block(m.Text())
+	}
 	return o, m, nil
 }
 
