@@ -10,8 +10,9 @@ import (
 	"github.com/dmonitor/dmonitor/services/scheduler/plan"
 )
 
-// longestSleep bounds how long a jump of the wall clock goes unnoticed: timers run by the monotonic clock.
-const longestSleep = time.Second
+// longestSleep bounds how long a jump of the wall clock goes unnoticed: timers run by the monotonic clock. It is half of
+// what a cursor takes for a jump, so that oversleeping a little isn't one.
+const longestSleep = plan.Slack / 2
 
 // logEvery is how often the same trouble is logged.
 const logEvery = 10 * time.Second

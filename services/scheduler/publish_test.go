@@ -232,3 +232,18 @@ func TestPublishFails(t *testing.T) {
 		}
 	})
 }
+
+// TestPublishOversleeps: a process with nothing to do, on a machine that wakes it somewhat late, takes that for no jump
+// of the clock.
+func TestPublishOversleeps(t *testing.T) {
+	t.Parallel()
+	p := plan.New([]events.Definition{definition("a", time.Hour)}, []string{"tokyo"})
+	for _, p := range []*plan.Plan{p, plan.New(nil, nil)} {
+		now := time.Unix(1, 0)
+		cursor := plan.NewCursor(now)
+		late := untilNext(p, cursor.At(), now) * 3 / 2
+		if _, jump := cursor.Take(p, now.Add(late)); jump != 0 {
+			t.Errorf("woken after %v: jump %v", late, jump)
+		}
+	}
+}
