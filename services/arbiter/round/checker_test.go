@@ -23,6 +23,13 @@ type checker struct {
 	fresh   int    // length of the journal when all was forgotten, because the check was taken out
 	blind   bool
 	hearsay map[string]bool // nodes of which an event told a result that was not heard; it may be older than the last one
+	awaits  map[string]await
+}
+
+// await is a result of a node that an event told of before it arrived.
+type await struct {
+	id    string
+	until time.Time
 }
 
 type heard struct {
@@ -30,21 +37,30 @@ type heard struct {
 	r       *events.Result
 	def     *events.Definition
 	history bool
+	told    bool // an event told of it before; it is no vote
 }
 
 func newChecker(w *world, a *simArbiter) *checker {
-	return &checker{w: w, a: a, ids: map[string]int{}, present: map[string]*events.Presence{}, hearsay: map[string]bool{}}
+	return &checker{w: w, a: a, ids: map[string]int{}, present: map[string]*events.Presence{}, hearsay: map[string]bool{}, awaits: map[string]await{}}
 }
 
 func (c *checker) before(in round.Input) {
 	switch in := in.(type) {
 	case round.Arrived:
 		_, again := c.ids[in.Result.ID]
-		if c.def != nil && c.def.LooksFrom(in.Result.Node) && !again {
-			c.ids[in.Result.ID] = len(c.journal)
-			c.journal = append(c.journal, heard{at: c.w.now, r: in.Result, def: c.def})
-			delete(c.hearsay, in.Result.Node)
+		if c.def == nil || !c.def.LooksFrom(in.Result.Node) || again {
+			return
 		}
+		c.ids[in.Result.ID] = len(c.journal)
+		a, awaited := c.awaits[in.Result.Node]
+		told := awaited && a.id == in.Result.ID
+		if awaited && !told && !c.w.now.After(a.until) {
+			delete(c.ids, in.Result.ID)
+			return // It was said before the last event.
+		}
+		delete(c.awaits, in.Result.Node)
+		delete(c.hearsay, in.Result.Node)
+		c.journal = append(c.journal, heard{at: c.w.now, r: in.Result, def: c.def, told: told})
 	case round.History:
 		if c.def != nil && c.def.LooksFrom(in.Result.Node) {
 			c.journal = append(c.journal, heard{at: in.Time, r: in.Result, def: c.def, history: true})
@@ -65,10 +81,16 @@ func (c *checker) before(in round.Input) {
 		}
 	case round.Committed:
 		if int(in.Seq) > c.told {
+			own := c.agreed == in.Outage.ID && in.Outage.By == c.a.name
 			c.told, c.toldAt, c.flying, c.agreed = int(in.Seq), len(c.journal), "", ""
 			for _, v := range in.Outage.Votes {
-				_, known := c.ids[v.Result]
-				c.hearsay[v.Node] = c.hearsay[v.Node] || !known
+				if _, known := c.ids[v.Result]; known || own || v.Vote == events.None {
+					continue
+				}
+				c.hearsay[v.Node] = true
+				if c.live(v.Node) {
+					c.awaits[v.Node] = await{v.Result, c.w.now.Add(round.Grace)}
+				}
 			}
 		}
 	case round.ProposalFailed:
@@ -81,6 +103,15 @@ func (c *checker) before(in round.Input) {
 	}
 }
 
+func (c *checker) live(node string) bool {
+	for _, h := range c.journal[c.fresh:] {
+		if h.r.Node == node && !h.history {
+			return true
+		}
+	}
+	return false
+}
+
 // tooOld tells that a double comes after more results of its node than a State remembers.
 func (c *checker) tooOld(r *events.Result) bool {
 	first, ok := c.ids[r.ID]
@@ -88,12 +119,12 @@ func (c *checker) tooOld(r *events.Result) bool {
 		return false
 	}
 	newer := 0
-	for _, h := range c.journal[first+1:] {
+	for _, h := range c.journal[min(first+1, len(c.journal)):] {
 		if h.r.Node == r.Node && !h.history {
 			newer++
 		}
 	}
-	return newer >= 4
+	return newer >= 7
 }
 
 func (c *checker) after(in round.Input, out []round.Decision) {
@@ -127,7 +158,7 @@ func (c *checker) after(in round.Input, out []round.Decision) {
 		}
 	}
 	if c.def == nil && c.agreed == "" && c.state() == events.Closed {
-		c.fresh, c.ids = len(c.journal), map[string]int{}
+		c.fresh, c.ids, c.awaits = len(c.journal), map[string]int{}, map[string]await{}
 	}
 }
 
@@ -185,7 +216,9 @@ func (c *checker) votesSince(id string) map[string]events.Vote {
 	}
 	last := map[string]*events.Result{}
 	for _, h := range c.journal[first:] {
-		last[h.r.Node] = h.r
+		if !h.told {
+			last[h.r.Node] = h.r
+		}
 	}
 	sites := map[string]events.Vote{}
 	for _, r := range last {
@@ -298,6 +331,14 @@ func (c *checker) able() (least, most int) {
 	return len(sure), len(maybe)
 }
 
+// fatal fails the test with all that the arbiter was told.
 func (c *checker) fatal(d round.Decision, format string, args ...any) {
+	for i, h := range c.journal {
+		c.w.t.Logf("%3d %8v %s %s %s, history %v, told %v", i, h.at.Sub(start), h.r.Node, h.r.Status, h.r.ID, h.history, h.told)
+	}
+	for i, o := range c.w.log[:c.told] {
+		c.w.t.Logf("event %d: %s by %s at %v, round %s %s", i+1, o.Event, o.By, o.Time.Sub(start), o.Round, votes(o.Votes))
+	}
+	c.w.t.Logf("told event %d at %d; decided %q out of %s", c.told, c.toldAt, d.Reason, votes(d.Votes))
 	c.w.t.Fatalf("%s: %s %s: "+format, append([]any{c.a.name, d.Kind, d.Round}, args...)...)
 }

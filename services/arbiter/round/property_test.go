@@ -1,6 +1,7 @@
 package round_test
 
 import (
+	"flag"
 	"slices"
 	"testing"
 	"time"
@@ -9,6 +10,15 @@ import (
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
 	"pgregory.net/rapid"
 )
+
+// init makes the property test longer than rapid's default; flags on the command line still win.
+func init() {
+	for name, value := range map[string]string{"rapid.checks": "300", "rapid.steps": "100"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+}
 
 // TestRules lets anything happen in any order and has the checker look at every decision. At the end the faults stop, and
 // the arbiters have to find out what is true.

@@ -123,6 +123,11 @@ func (s *State) committed(o *events.Outage, seq uint64, now time.Time) {
 	s.schedule(c)
 }
 
+// own tells whether the event is the one this arbiter proposed: then it has heard all its votes, however long ago.
+func (s *State) own(c *check, o *events.Outage) bool {
+	return c.pending != nil && c.pending.outage.ID == o.ID && o.By == s.by
+}
+
 func (s *State) adoptClosed(c *check, o *events.Outage, now time.Time) {
 	c.outage = nil
 	for _, w := range c.words {
@@ -130,7 +135,7 @@ func (s *State) adoptClosed(c *check, o *events.Outage, now time.Time) {
 		w.calm()
 	}
 	for _, v := range o.Votes {
-		if v.Vote != events.None {
+		if v.Vote != events.None && !s.own(c, o) {
 			s.word(c, v.Node, v.Site, now).await(v, now)
 		}
 	}
@@ -154,8 +159,10 @@ func (s *State) adoptOpened(c *check, o *events.Outage, now time.Time) {
 		}
 		w := s.word(c, v.Node, v.Site, now)
 		w.since = true
-		w.await(v, now)
-		w.testify(v)
+		if !s.own(c, o) {
+			w.await(v, now)
+			w.testify(v)
+		}
 	}
 	if c.def != nil {
 		s.watch(c, now) // A node of which the last word was unknown may have voted since.

@@ -79,11 +79,8 @@ func (s *State) arrived(r *events.Result, now time.Time) {
 		return
 	}
 	w := s.word(c, r.Node, r.Site, now)
-	if !w.first(r.ID) {
-		return
-	}
 	before, itself := w.overtaken(r.ID, now)
-	if before {
+	if before || !w.first(r.ID) {
 		return
 	}
 	abstained := w.status == events.Unknown

@@ -113,9 +113,10 @@ func (w *word) recall(r *events.Result, at time.Time, outage *events.Outage) {
 }
 
 // await notes that an event was decided by a result that has not arrived here yet. What a node says arrives in the order
-// in which it was said, so what comes of this node before that result was overtaken by the event.
+// in which it was said, so what comes of this node before that result was overtaken by the event. Of a node that this
+// arbiter has not heard at all, it may have come before the arbiter started.
 func (w *word) await(v events.NodeVote, now time.Time) {
-	if !w.knows(v.Result) {
+	if w.live && !w.knows(v.Result) {
 		w.awaited, w.until = hash(v.Result), now.Add(Grace)
 	}
 }
