@@ -140,12 +140,16 @@ func printOutages(w io.Writer, all []outageSpan, now time.Time, since time.Durat
 
 // follower hands on committed events in the order of the log, each once.
 type follower struct {
+	b      *bus.Bus
+	began  time.Time
 	events chan bus.Committed
+	again  chan struct{} // the connection was lost in between: what was committed meanwhile has to be read
 	sub    *bus.Subscription
 }
 
 func newFollower(b *bus.Bus) (*follower, error) {
-	f := &follower{events: make(chan bus.Committed, 1024)}
+	f := &follower{b: b, began: time.Now(), events: make(chan bus.Committed, 1024), again: make(chan struct{}, 1)}
+	b.OnReconnect(f.readAgain)
 	sub, err := b.SubscribeOutages(func(o bus.Committed) { f.events <- o })
 	if err != nil {
 		return nil, fmt.Errorf("%w: follow the outages: %w", errBusGone, err)
@@ -154,21 +158,47 @@ func newFollower(b *bus.Bus) (*follower, error) {
 	return f, nil
 }
 
-func (f *follower) run(ctx context.Context, history []bus.Committed, print func(bus.Committed)) error {
+// readAgain has the log read for what was missed.
+func (f *follower) readAgain() {
+	select {
+	case f.again <- struct{}{}:
+	default: // It is going to be read already.
+	}
+}
+
+func (f *follower) run(ctx context.Context, history []bus.Committed, show func(bus.Committed)) error {
 	defer f.sub.Stop()
-	var last uint64
+	last := bus.Committed{Stored: f.began}
+	news := func(o bus.Committed) error {
+		if o.Seq > last.Seq {
+			last = o
+			show(o)
+		}
+		return nil
+	}
 	for _, o := range history {
-		last = max(last, o.Seq)
+		last = o
 	}
 	for {
 		select {
 		case o := <-f.events:
-			if o.Seq > last {
-				last = o.Seq
-				print(o)
+			if last.Seq > 0 && o.Seq > last.Seq+1 { // Something in between was missed.
+				f.catchUp(ctx, last.Stored, news)
 			}
+			_ = news(o) // It never fails.
+		case <-f.again:
+			f.catchUp(ctx, last.Stored, news)
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// catchUp reads what was committed since the last event that was seen. If the log can't be read yet, it is tried again.
+func (f *follower) catchUp(ctx context.Context, since time.Time, news func(bus.Committed) error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := f.b.Outages(ctx, since, news); err != nil {
+		time.AfterFunc(time.Second, f.readAgain)
 	}
 }

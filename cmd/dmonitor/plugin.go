@@ -14,21 +14,25 @@ import (
 	"github.com/dmonitor/dmonitor/services/prober/plugin"
 )
 
-// withPlugins sees to it that the shipped plugins are found: where they are not installed, links to this very binary,
-// which knows them all, are put into the data folder.
+// withPlugins sees to it that the shipped plugins are found.
 func withPlugins(build proc.Builder) proc.Builder {
 	return func(p *proc.Process) (proc.Part, error) {
-		if _, err := os.Stat(prober.ShippedPlugins); err == nil {
-			return build(p)
-		}
-		dir := filepath.Join(p.Env.Data, "plugins")
-		if err := linkPlugins(dir); err != nil {
+		further, err := shippedPlugins(filepath.Join(p.Env.Data, "plugins"))
+		if err != nil {
 			p.Log.Warn().Err(err).Msg("shipped plugins are not at hand")
-		} else {
-			p.Env.Plugins = append(p.Env.Plugins, dir)
 		}
+		p.Env.Plugins = append(p.Env.Plugins, further...)
 		return build(p)
 	}
+}
+
+// shippedPlugins returns the further folder to look into for the shipped plugins: none where they are installed, else
+// dir, filled with links to this very binary, which knows them all.
+func shippedPlugins(dir string) ([]string, error) {
+	if _, err := os.Stat(prober.ShippedPlugins); err == nil {
+		return nil, nil
+	}
+	return []string{dir}, linkPlugins(dir)
 }
 
 // linkPlugins fills dir with links named check_* to this binary.
@@ -67,10 +71,11 @@ func (c pluginCmd) Run(a *app) error {
 		return fmt.Errorf("make a folder for the shipped plugins: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	if err := linkPlugins(dir); err != nil {
+	further, err := shippedPlugins(dir)
+	if err != nil {
 		return err
 	}
-	runner, err := plugin.NewRunner(plugin.Options{Dirs: prober.PluginDirs(e.Config, append(e.Plugins, dir)...), Node: e.Node})
+	runner, err := plugin.NewRunner(plugin.Options{Dirs: prober.PluginDirs(e.Config, append(e.Plugins, further...)...), Node: e.Node})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/services/arbiter/round"
 )
 
 // askTimeout bounds how long a command waits for answers of the log.
@@ -102,7 +103,7 @@ func listenForNodes(ctx context.Context, b *bus.Bus) ([]events.Presence, error) 
 
 // ask reads what the log knows.
 func ask(ctx context.Context, b *bus.Bus, nodes []events.Presence) (status, error) {
-	s := status{Nodes: nodes}
+	s := status{Nodes: list(nodes), Down: []events.Outage{}, Blind: []blindCheck{}, Failed: []events.Delivery{}}
 	contributions, err := b.Contributions(ctx)
 	if err != nil {
 		return s, fmt.Errorf("read the configuration: %w", err)
@@ -126,30 +127,59 @@ func ask(ctx context.Context, b *bus.Bus, nodes []events.Presence) (status, erro
 	if err != nil {
 		return s, fmt.Errorf("read the deliveries: %w", err)
 	}
-	s.judge(events.Merge(contributions), last)
+	results, err := b.LastResults(ctx)
+	if err != nil {
+		results = nil // They are kept in memory only, and may be away. What they would add is who abstains.
+	}
+	catalog := events.Merge(contributions)
+	s.judge(catalog, views(catalog, nodes, last, results))
 	return s, nil
 }
 
-// judge fills in what follows from what was read.
-func (s *status) judge(catalog events.Catalog, last map[events.Check]bus.Committed) {
-	s.Checks, s.Told, s.Conflicts = len(catalog.Checks), len(catalog.Recipients), catalog.Conflicts
-	for _, c := range last {
-		if _, configured := catalog.Checks[c.Check]; configured && c.Event == events.Opened {
-			s.Down = append(s.Down, c.Outage)
+// judge fills in what follows from what was read. Who is able to judge a check is for the arbiter's own rules to say.
+func (s *status) judge(catalog events.Catalog, views []round.View) {
+	s.Checks, s.Told, s.Conflicts = len(catalog.Checks), len(catalog.Recipients), list(catalog.Conflicts)
+	fine := s.Checks
+	for _, v := range views {
+		if !v.Configured {
+			continue // Nobody looks at it any more.
+		}
+		blind := len(v.Able) < v.Agree
+		if v.Outage != nil {
+			s.Down = append(s.Down, *v.Outage)
+		}
+		if blind {
+			s.Blind = append(s.Blind, blindCheck{v.Check, len(v.Able), v.Agree})
+		}
+		if blind || v.Outage != nil {
+			fine--
 		}
 	}
 	slices.SortFunc(s.Down, func(a, b events.Outage) int { return a.Opened.Compare(b.Opened) })
-	for _, d := range catalog.Sorted() {
-		if able := len(d.AbleSites(s.Nodes)); able < d.Agree {
-			s.Blind = append(s.Blind, blindCheck{d.Check, able, d.Agree})
-		}
-	}
-	s.Summary = fmt.Sprintf("%s, %s fine, %s looking", plural(len(s.Down), "outage"),
-		plural(s.Checks-len(s.Down)-len(s.Blind), "check"), plural(len(s.Nodes), "node"))
+	s.Summary = fmt.Sprintf("%s, %s fine, %s looking", plural(len(s.Down), "outage"), plural(fine, "check"), plural(len(s.Nodes), "node"))
 	if len(s.Blind) > 0 {
 		s.Summary += fmt.Sprintf(", blind on %s", plural(len(s.Blind), "check"))
 	}
 }
+
+// views puts what was read into the arbiter's decision, as an arbiter that starts does, and looks at what it makes of it.
+func views(catalog events.Catalog, nodes []events.Presence, last map[events.Check]bus.Committed, results []bus.Arrived) []round.View {
+	state, now := round.New("status"), time.Now()
+	round.Apply(state, round.CatalogChanged{Checks: catalog.Checks}, now)
+	for i := range nodes {
+		round.Apply(state, round.NodePresent{Presence: &nodes[i]}, now)
+	}
+	for i := range results {
+		round.Apply(state, round.History{Result: &results[i].Result, Time: results[i].Time}, now)
+	}
+	for _, c := range last {
+		round.Apply(state, round.Committed{Outage: &c.Outage, Seq: c.Seq}, now)
+	}
+	return round.Overview(state)
+}
+
+// list makes an empty list of none, for JSON.
+func list[T any](some []T) []T { return append([]T{}, some...) }
 
 func (s *status) print(w io.Writer, now time.Time) {
 	fmt.Fprintln(w, s.Summary)

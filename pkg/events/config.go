@@ -174,15 +174,3 @@ func (c *Contribution) tidy() {
 
 func (c *Contribution) version() *int             { return &c.V }
 func (c *Contribution) belongsOn(key string) bool { return key == c.Subject() }
-
-// AbleSites lists the sites from which the check can be judged, sorted: those of the nodes that are there, look at it,
-// and have its plugin.
-func (d *Definition) AbleSites(present []Presence) []string {
-	sites := map[string]bool{}
-	for i := range present {
-		if d.LooksFrom(present[i].Node) && slices.Contains(present[i].Plugins, d.Plugin) {
-			sites[present[i].Site] = true
-		}
-	}
-	return sortedKeys(sites, func(bool) bool { return true })
-}

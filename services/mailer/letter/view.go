@@ -55,7 +55,7 @@ func newView(n events.Notice, o Options) view {
 	v.Facts = v.facts(ev)
 	v.Note = paragraph(ev.Note, maxNoteLines, maxNote)
 	v.Rows, v.MoreRows = rows(ev)
-	v.Commands = []string{clip("dmonitor why "+v.Host+"/"+v.Test, maxWord), "dmonitor outages"}
+	v.Commands = []string{"dmonitor status", "dmonitor outages"}
 	v.Foot = fmt.Sprintf("dmonitor, outage %s, decided by %s", word(ev.Outage), word(ev.By))
 	return v
 }
