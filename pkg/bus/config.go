@@ -38,17 +38,25 @@ func (b *Bus) PutContribution(ctx context.Context, c events.Contribution) error 
 // Contributions reads what all nodes' directories say. One that can't be read is logged and passed over.
 func (b *Bus) Contributions(ctx context.Context) ([]events.Contribution, error) {
 	all, _, err := b.contributions(ctx)
+	if errors.Is(err, events.ErrVersion) {
+		err = nil
+	}
 	return all, err
 }
 
-// contributions also returns the sequence of the newest one, read or not.
+// contributions also returns the sequence of the newest one, read or not. If one is of a newer version than this program
+// knows, all others come with an error that wraps events.ErrVersion.
 func (b *Bus) contributions(ctx context.Context) (all []events.Contribution, newest uint64, err error) {
+	var newer error
 	err = b.readLast(ctx, kvStream+events.BucketConfig, kvKey(events.BucketConfig, ">"), func(m stored) error {
 		newest = max(newest, m.seq)
 		if m.deleted() {
 			return nil
 		}
 		c, err := events.Decode[events.Contribution](m.key(events.BucketConfig), m.data)
+		if errors.Is(err, events.ErrVersion) {
+			newer = fmt.Errorf("read the configuration: of %s: %w", m.key(events.BucketConfig), err)
+		}
 		if err != nil {
 			return b.passOver(m, err)
 		}
@@ -58,7 +66,7 @@ func (b *Bus) contributions(ctx context.Context) (all []events.Contribution, new
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the configuration: %w", err)
 	}
-	return all, newest, nil
+	return all, newest, newer
 }
 
 // FollowCatalog calls handle with the union of all contributions: once at the start, and after each change. It blocks
@@ -111,7 +119,7 @@ func (b *Bus) readCatalog(ctx context.Context, want uint64) (events.Catalog, err
 		want = max(want, newest)
 	}
 	cat, err := b.catalogSince(ctx, want)
-	if err != nil && !errors.Is(err, errBehind) {
+	if err != nil && !errors.Is(err, errBehind) && !errors.Is(err, events.ErrVersion) {
 		if ctx.Err() == nil && b.slow.due(time.Now()) {
 			b.log.Warn().Err(err).Msg("can't read the configuration; what was read before stays in force")
 		}
@@ -121,7 +129,8 @@ func (b *Bus) readCatalog(ctx context.Context, want uint64) (events.Catalog, err
 }
 
 // Catalog reads the union of all contributions that were stored before the call. Unlike what FollowCatalog gives, it is
-// never behind: it fails while the bucket has no leader, or while the copy that answers has not caught up with it. Who
+// never behind: it fails while the bucket has no leader, while the copy that answers has not caught up with it, and
+// when a contribution is of a newer version than this program knows (the error wraps events.ErrVersion). Who
 // draws a final conclusion from the configuration, such as that nobody is to be told, needs this one.
 func (b *Bus) Catalog(ctx context.Context) (events.Catalog, error) {
 	newest, err := b.newestContribution(ctx)
@@ -150,8 +159,10 @@ func (b *Bus) catalogSince(ctx context.Context, want uint64) (events.Catalog, er
 	for {
 		all, newest, err := b.contributions(ctx)
 		switch {
-		case err != nil:
+		case err != nil && !errors.Is(err, events.ErrVersion):
 			return events.Catalog{}, err
+		case newest >= want && err != nil:
+			return events.Merge(all), err
 		case newest >= want:
 			return events.Merge(all), nil
 		case time.Now().After(until):

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -124,6 +125,16 @@ func TestCatalogIsAsOfNow(t *testing.T) {
 	_, err := c.Bus(1).JetStream().Publish(within(t), "$KV.CONFIG.n2", []byte("{rubbish"))
 	must(t, err)
 	want("with rubbish", hostN(29))
+	_, err = c.Bus(1).JetStream().Publish(within(t), "$KV.CONFIG.n3", []byte(`{"v":99,"node":"n3"}`))
+	must(t, err)
+	if _, err := c.Bus(2).Catalog(within(t)); !errors.Is(err, events.ErrVersion) {
+		t.Errorf("with a contribution of a newer version: %v, want ErrVersion", err)
+	}
+	if all, err := c.Bus(2).Contributions(within(t)); err != nil || len(all) != 1 {
+		t.Errorf("contributions beside one of a newer version: %+v, %v", all, err)
+	}
+	_, err = c.Bus(1).JetStream().Publish(within(t), "$KV.CONFIG.n3", []byte("{rubbish"))
+	must(t, err)
 	kv, err := c.Bus(0).JetStream().KeyValue(within(t), events.BucketConfig)
 	must(t, err)
 	must(t, kv.Delete(within(t), "n1"))

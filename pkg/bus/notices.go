@@ -76,6 +76,10 @@ func (b *Bus) ConsumeOutages(ctx context.Context, handle func(context.Context, C
 		if err != nil {
 			_ = b.passOver(stored{subject: msg.Subject(), seq: meta.Sequence.Stream}, err)
 		}
+		if errors.Is(err, events.ErrVersion) {
+			_ = msg.NakWithDelay(laterBy(ctx, meta.NumDelivered)) // a newer member can tell of it
+			return
+		}
 		if err != nil || !known {
 			_ = msg.Term() // if this is lost it comes again, and is passed over again
 			return

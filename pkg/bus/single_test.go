@@ -151,7 +151,7 @@ func TestOpenRefuses(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { used.Close() }) // not defer: the subtests run after this function has returned
 	two := []string{"a.example.com:2929", "b.example.com:2929"}
-	const open = "without a cluster key anybody who reaches this address could read and write the bus, so only loopback addresses are allowed for "
+	const open = "nothing is encrypted yet, and anybody who reaches this address could read and write the bus, so only loopback addresses are allowed for "
 
 	for name, c := range map[string]struct {
 		o    bus.Options

@@ -54,7 +54,7 @@ func (r *reader) topNames() {
 		if name == HostsDir || name == AlertDir || name == NodesFile {
 			continue
 		}
-		if meant := nearest(name, []string{HostsDir, AlertDir, NodesFile}); meant != "" {
+		if meant := Nearest(name, []string{HostsDir, AlertDir, NodesFile}); meant != "" {
 			r.report(name, "not read", "did you mean "+meant+"?")
 		}
 	}

@@ -12,7 +12,7 @@ import (
 var recipientKeys = []string{"hosts", "tests", "operator"}
 
 // parseRecipient reads the file of one recipient. An empty file, also one of comments only, means everything: every
-// host, every test, and dmonitor itself. With a problem the recipient counts for nothing.
+// host, every test, and looks after dmonitor itself. With a problem the recipient counts for nothing.
 func parseRecipient(file string, data []byte, address string, edited time.Time) (events.Recipient, Problems) {
 	l := &lines{file: file}
 	r := events.Recipient{Address: address, Edited: edited}

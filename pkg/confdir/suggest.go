@@ -2,8 +2,8 @@ package confdir
 
 import "strings"
 
-// nearest returns the one of words that name is most likely a slip of, or "".
-func nearest(name string, words []string) string {
+// Nearest returns the one of words, which are lower case, that name is most likely a slip of, or "".
+func Nearest(name string, words []string) string {
 	best, meant := 3, ""
 	for _, w := range words {
 		// Two slips in a word of four letters make any word of any other.

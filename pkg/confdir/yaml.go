@@ -75,7 +75,7 @@ func (l *lines) fields(data []byte, known []string) []field {
 		first[f.key] = f.line
 		if !slices.Contains(known, f.key) {
 			remedy := "keys are " + strings.Join(known, ", ")
-			if meant := nearest(f.key, known); meant != "" {
+			if meant := Nearest(f.key, known); meant != "" {
 				remedy = "did you mean " + meant + "?"
 			}
 			l.report(f.line, "unknown key "+quoted(f.key), remedy)

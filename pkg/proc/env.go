@@ -29,7 +29,7 @@ type Env struct {
 	Nodes        []string      `env:"NODES" help:"members of the bus, as a:2929,b:2929 (default: nodes.txt)"`
 	Listen       string        `env:"LISTEN" envDefault:":2929" help:"cluster address of this node"`
 	ClientListen string        `env:"CLIENT_LISTEN" envDefault:"127.0.0.1:4222" help:"address for NATS clients: other tools, the command line"`
-	Insecure     bool          `env:"INSECURE" help:"allow listening beyond loopback without a cluster key"`
+	Insecure     bool          `env:"INSECURE" help:"listen beyond loopback although nothing is encrypted: only on a network you trust"`
 	BusURL       string        `env:"BUS_URL" help:"connect to this bus instead of carrying one: nats://a:4222,nats://b:4222"`
 	BusCreds     string        `env:"BUS_CREDS" help:"NATS credentials file to connect with"`
 	SMTPURL      string        `env:"SMTP_URL" envDefault:"smtp://localhost:25" help:"mail server: smtp://, smtps://, with user:password@ if it wants one"`
@@ -172,14 +172,17 @@ func settings() []setting {
 // unknown refuses DMONITOR_ variables that nobody reads: a misspelt setting would otherwise be silently the default.
 func unknown(vars map[string]string) error {
 	var errs []error
-	known := settings()
+	var known []string
+	for _, s := range settings() {
+		known = append(known, strings.ToLower(s.Name))
+	}
 	for name := range vars {
-		if !strings.HasPrefix(name, Prefix) || slices.ContainsFunc(known, func(s setting) bool { return s.Name == name }) {
+		if !strings.HasPrefix(name, Prefix) || name == strings.ToUpper(name) && slices.Contains(known, strings.ToLower(name)) {
 			continue
 		}
 		hint := "see --help for those there are"
-		if s := closest(name, known); s != "" {
-			hint = "did you mean " + s + "?"
+		if meant := confdir.Nearest(name, known); meant != "" {
+			hint = "did you mean " + strings.ToUpper(meant) + "?"
 		}
 		errs = append(errs, fmt.Errorf("%s: no such setting; %s", name, hint))
 	}
@@ -219,36 +222,4 @@ func kind(t reflect.Type) string {
 	default:
 		return t.String()
 	}
-}
-
-// closest finds the setting that differs from name in at most two edits, for "did you mean".
-func closest(name string, known []setting) string {
-	best, found := 3, ""
-	for _, s := range known {
-		if d := distance(name, s.Name); d < best {
-			best, found = d, s.Name
-		}
-	}
-	return found
-}
-
-// distance is the Levenshtein distance of two short strings.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next := min(row[j+1]+1, row[j]+1, diagonal+cost)
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }

@@ -87,7 +87,7 @@ func (l listener) guard() error {
 	if l.local() {
 		return nil
 	}
-	return fmt.Errorf("%s=%q: without a cluster key anybody who reaches this address could read and write the bus, "+
+	return fmt.Errorf("%s=%q: nothing is encrypted yet, and anybody who reaches this address could read and write the bus, "+
 		"so only loopback addresses are allowed for %s; set %s=%s, or DMONITOR_INSECURE=true on a network you trust",
 		l.variable, l.addr, l.purpose, l.variable, net.JoinHostPort("127.0.0.1", portText(l.port)))
 }
@@ -122,7 +122,7 @@ func (o Options) listeners() (client, cluster listener, err error) {
 	for _, l := range used {
 		if o.Insecure {
 			if !l.local() {
-				o.Log.Warn().Msgf("INSECURE: %s=%s is open to other hosts, without encryption and without a key "+
+				o.Log.Warn().Msgf("INSECURE: %s=%s is open to other hosts, without encryption or passwords "+
 					"(DMONITOR_INSECURE=true): whoever reaches it can read and write the bus", l.variable, l.addr)
 			}
 			continue
