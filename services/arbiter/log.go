@@ -98,8 +98,12 @@ func (a *Arbiter) propose(ctx context.Context, d round.Decision) {
 	if !errors.Is(err, bus.ErrConflict) {
 		a.teller.notWritten(d, err)
 	}
-	if last, err := a.bus.LastOutage(try, d.Check); err == nil {
+	last, readErr := a.bus.LastOutage(try, d.Check)
+	switch {
+	case readErr == nil:
 		a.put(ctx, committed(last))
+	case errors.Is(readErr, bus.ErrNotFound) && errors.Is(err, bus.ErrConflict) && d.Last > 0:
+		failed.Forgotten = true
 	}
 	a.put(ctx, failed)
 }

@@ -42,6 +42,9 @@ type Committed struct {
 type ProposalFailed struct {
 	Check events.Check
 	ID    string // of the event
+	// Forgotten says that the log refused it because it has no event of the check any more: what it had was too old, and
+	// was dropped.
+	Forgotten bool
 }
 
 // Tick is given when the time Next told has come. Any other input does as well.

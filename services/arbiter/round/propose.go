@@ -93,10 +93,30 @@ func (s *State) failed(in ProposalFailed, now time.Time) {
 		s.drop(c)
 		return
 	}
+	if in.Forgotten {
+		s.forget(c)
+	}
 	p := c.pending
+	if p == nil {
+		s.drop(c)
+		s.schedule(c)
+		return
+	}
 	p.flying = false
 	p.retry = now.Add(min(firstRetry<<min(p.tries-1, 16), maxRetry))
 	s.schedule(c)
+}
+
+// forget follows a log that has no event of the check any more: then nothing is open, and the next event is the first.
+func (s *State) forget(c *check) {
+	c.seq, c.last, c.outage = 0, "", nil
+	for _, w := range c.words {
+		w.since = false
+		w.calm()
+	}
+	if c.pending.outage.Event == events.Closed {
+		c.pending, c.round = nil, nil
+	}
 }
 
 // committed follows the log.

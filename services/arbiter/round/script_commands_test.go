@@ -25,6 +25,7 @@ var commands = map[string]func(*script, []string){
 	"other":    (*script).other,
 	"fail":     (*script).fail,
 	"conflict": (*script).conflict,
+	"forget":   (*script).forget,
 	"told":     (*script).told,
 	"restart":  (*script).restart,
 	"show":     (*script).show,
@@ -116,16 +117,18 @@ func (s *script) again(w []string) {
 	s.apply(round.Arrived{Result: s.last[w[0]+" "+w[1]]})
 }
 
-// arrives: RESULT CHECK; a result that the last event told of arrives at last.
+// arrives: RESULT CHECK; a result that an event told of arrives at last.
 func (s *script) arrives(w []string) {
 	c := s.name(w[1])
-	for _, v := range s.log[c].Outage.Votes {
-		if v.Result == w[0] {
-			s.apply(round.Arrived{Result: &events.Result{ID: v.Result, Node: v.Node, Site: v.Site, Check: c, Status: v.Status}})
-			return
+	for _, event := range s.all {
+		for _, v := range event.Outage.Votes {
+			if v.Result == w[0] {
+				s.apply(round.Arrived{Result: &events.Result{ID: v.Result, Node: v.Node, Site: v.Site, Check: c, Status: v.Status}})
+				return
+			}
 		}
 	}
-	s.t.Fatalf("%q: the last event tells of no such result", s.line)
+	s.t.Fatalf("%q: no event tells of such a result", s.line)
 }
 
 func (s *script) store(o *events.Outage) round.Committed {
@@ -186,6 +189,15 @@ func (s *script) conflict(w []string) {
 	}
 	s.apply(s.log[d.Check])
 	s.apply(round.ProposalFailed{Check: d.Check, ID: d.Outage.ID})
+}
+
+// forget: CHECK; the log drops what it had of the check, for its age. A proposal that is on its way is refused then.
+func (s *script) forget(w []string) {
+	c := s.name(w[0])
+	delete(s.log, c)
+	if d, ok := s.proposed[c]; ok && d.Last > 0 {
+		s.apply(round.ProposalFailed{Check: c, ID: d.Outage.ID, Forgotten: true})
+	}
 }
 
 // told: CHECK [SEQUENCE].

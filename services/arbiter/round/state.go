@@ -91,6 +91,7 @@ func (s *State) arrived(r *events.Result, now time.Time) {
 	vote := r.Status.Vote()
 	switch {
 	case itself:
+	case c.round != nil && !c.round.def.LooksFrom(r.Node): // The round ends by the definition it began with.
 	case c.round != nil:
 		c.round.record(r, now)
 		s.judge(c, now)
