@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
 	"github.com/dmonitor/dmonitor/pkg/events"
@@ -25,6 +27,7 @@ func TestThreeArbiters(t *testing.T) {
 		{"restart while down", restartWhileDown},
 		{"late with an old view", lateWithAnOldView},
 		{"silent node", silentNode},
+		{"a log that has forgotten", logForgets},
 		{"log not writable", logNotWritable},
 		{"member stopped", memberStopped}, // last: it leaves one member that has just come back
 	} {
@@ -194,6 +197,25 @@ func lateWithAnOldView(t *testing.T, cl *bustest.Cluster) {
 	seq := last[len(last)-1].Seq
 	agreed(t, []*runningArbiter{late, other}, check, round.IsUp, seq)
 	mustSay(t, cl.Bus(0), check, events.Opened, events.Closed)
+}
+
+// logForgets drops what the log has of a check, as it does after a year. The next outage is declared all the same.
+func logForgets(t *testing.T, cl *bustest.Cluster) {
+	l := newLab(t, cl, 2)
+	check, _ := court(t, l, "forgotten.example.com", 2)
+	l.all(check, events.Fail)
+	eventually(t, "opened", lastIs(cl.Bus(0), check, events.Opened))
+	l.all(check, events.OK)
+	eventually(t, "closed", lastIs(cl.Bus(0), check, events.Closed))
+	stream, err := cl.Bus(0).JetStream().Stream(t.Context(), events.StreamOutages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(events.ProposeFilter(check))); err != nil {
+		t.Fatal(err)
+	}
+	l.all(check, events.Fail)
+	eventually(t, "opened once more", lastIs(cl.Bus(0), check, events.Opened))
 }
 
 func silentNode(t *testing.T, cl *bustest.Cluster) {
