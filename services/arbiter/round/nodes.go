@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -82,9 +83,38 @@ func (s *State) obstacle(c *check, name string) string {
 		return "is gone"
 	}
 	if _, ok := slices.BinarySearch(n.plugins, c.def.Plugin); !ok {
-		return "has no check_" + c.def.Plugin
+		// Presence lists what can be run, so the file may well be there, without the right to be executed.
+		return "has no check_" + c.def.Plugin + " it can run"
 	}
 	return ""
+}
+
+// obstacles says of the nodes that should look at the check and can't judge it why not, sorted by node.
+func (s *State) obstacles(c *check) []Obstacle {
+	names := map[string]bool{}
+	for name := range s.nodes {
+		names[name] = true
+	}
+	for _, w := range c.words {
+		names[w.node] = true
+	}
+	var out []Obstacle
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !c.def.LooksFrom(name) {
+			continue
+		}
+		reason := s.obstacle(c, name)
+		if i, ok := c.find(name); reason == "" && ok && c.words[i].status == events.Unknown {
+			reason = "could not tell"
+			if out := firstLine(c.words[i].output); out != "" {
+				reason += " (" + out + ")"
+			}
+		}
+		if reason != "" {
+			out = append(out, Obstacle{Node: name, Reason: reason})
+		}
+	}
+	return out
 }
 
 // able lists the sites that are able to judge the check: one of their nodes can run it, and its last result, if there

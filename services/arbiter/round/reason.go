@@ -167,41 +167,13 @@ func sitesWord(n int) string {
 
 // whyBlind says who is able to look, and of the others why not.
 func (s *State) whyBlind(c *check, able []string) string {
-	var why []string
-	names := map[string]bool{}
-	for name := range s.nodes {
-		names[name] = true
-	}
-	for _, w := range c.words {
-		names[w.node] = true
-	}
-	for _, name := range sortedNames(names) {
-		if !c.def.LooksFrom(name) {
-			continue
-		}
-		obstacle := s.obstacle(c, name)
-		if i, ok := c.find(name); obstacle == "" && ok && c.words[i].status == events.Unknown {
-			obstacle = "could not tell"
-			if out := firstLine(c.words[i].output); out != "" {
-				obstacle += " (" + out + ")"
-			}
-		}
-		if obstacle != "" {
-			why = append(why, name+" "+obstacle)
-		}
-	}
 	can := "no site is able to look"
 	if len(able) > 0 {
 		can = "only " + isAre(able) + " able to look"
 	}
-	return strings.Join(append([]string{can, needed(c.def.Agree)}, why...), "; ")
-}
-
-func sortedNames(set map[string]bool) []string {
-	out := make([]string, 0, len(set))
-	for name := range set {
-		out = append(out, name)
+	parts := []string{can, needed(c.def.Agree)}
+	for _, o := range s.obstacles(c) {
+		parts = append(parts, o.Node+" "+o.Reason)
 	}
-	slices.Sort(out)
-	return out
+	return strings.Join(parts, "; ")
 }

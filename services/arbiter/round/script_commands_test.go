@@ -231,6 +231,9 @@ func (s *script) show(w []string) {
 		return
 	}
 	text := fmt.Sprintf("    %s, able %v, last words %s", v.Condition, v.Able, votes(v.Words))
+	for _, o := range v.Obstacles {
+		text += fmt.Sprintf(", %s %s", o.Node, o.Reason)
+	}
 	if v.Blind {
 		text += ", blind"
 	}

@@ -29,6 +29,7 @@ type View struct {
 	Blind      bool
 	Agree      int               // sites that have to agree, 0 if not configured
 	Able       []string          // sites able to judge, sorted
+	Obstacles  []Obstacle        // why nodes that should look at it can't judge it, sorted by node
 	Words      []events.NodeVote // what each node said last, sorted by node
 	Seq        uint64            // of the last committed event, 0 if there is none
 	Outage     *events.Outage    // open and committed
@@ -37,6 +38,13 @@ type View struct {
 	Pending    *events.Outage    // agreed and not committed yet
 	Since      time.Time         // when Pending was decided
 	Tries      int               // how often Pending was proposed
+}
+
+// Obstacle says why one node can't judge a check. Reason is the rest of a sentence that begins with the node's name: "is
+// gone", "has no check_x it can run" or "could not tell (what the plugin said)".
+type Obstacle struct {
+	Node   string
+	Reason string
 }
 
 // Look returns the view of one check; false if the state has never heard of it.
@@ -64,7 +72,7 @@ func (s *State) view(c *check) View {
 		Seq: c.seq, Outage: c.outage,
 	}
 	if c.def != nil {
-		v.Able, v.Agree = s.able(c), c.def.Agree
+		v.Able, v.Agree, v.Obstacles = s.able(c), c.def.Agree, s.obstacles(c)
 	}
 	if c.round != nil {
 		v.Round, v.Votes = c.round.id, slices.Clone(c.round.proof())
