@@ -27,7 +27,7 @@ help: ## list what can be done
 
 .PHONY: demo
 demo: ## three nodes, a host that goes down and an inbox, on this machine; needs Go alone
-	@$(GO) run ./cmd/dmonitor demo
+	@$(GO) build -o bin/dmonitor ./cmd/dmonitor && exec bin/dmonitor demo
 
 .PHONY: up
 up: ## the same as containers, with an inbox on http://localhost:8025

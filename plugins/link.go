@@ -17,6 +17,9 @@ func Link(self, dir string) error {
 	if err != nil {
 		return fmt.Errorf("find this binary: %w", err)
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make a folder for the plugins: %w", err)
+	}
 	to := self
 	if d, err := filepath.EvalSymlinks(dir); err == nil && d == filepath.Dir(self) {
 		to = filepath.Base(self)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,10 +35,11 @@ func (a *app) connect() (*bus.Bus, proc.Env, error) {
 		err = waitConnected(a.ctx, b.Conn())
 	}
 	if err != nil {
-		return nil, e, hintError{
-			fmt.Errorf("%w at %s: %w", errBusGone, url, err),
-			"is dmonitor running here (dmonitor run)? else set DMONITOR_BUS_URL, such as nats://127.0.0.1:4222",
+		hint := "is dmonitor running here (dmonitor run)? else set DMONITOR_BUS_URL, such as nats://127.0.0.1:4222"
+		if strings.Contains(err.Error(), "route port") {
+			hint = "that is where the nodes talk among themselves; clients use another port, 4222 by default"
 		}
+		return nil, e, hintError{fmt.Errorf("%w at %s: %w", errBusGone, url, err), hint}
 	}
 	return b, e, nil
 }

@@ -41,9 +41,6 @@ func linkPlugins(dir string) error {
 	if err != nil {
 		return fmt.Errorf("find my own binary: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make a folder for the shipped plugins: %w", err)
-	}
 	if err := plugins.Link(self, dir); err != nil {
 		return fmt.Errorf("link the shipped plugins: %w", err)
 	}

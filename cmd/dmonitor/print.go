@@ -67,4 +67,4 @@ func span(d time.Duration) string {
 }
 
 // moment writes a time of the recent past for people, in their zone.
-func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }

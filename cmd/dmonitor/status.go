@@ -36,6 +36,7 @@ type status struct {
 	Pending   uint64            `json:"notices_pending"`
 	Failed    []events.Delivery `json:"notices_failed"` // of the last day
 	Told      int               `json:"recipients"`
+	Trouble   string            `json:"trouble,omitempty"` // with dmonitor itself
 }
 
 // blindCheck is a check that too few sites can judge.
@@ -64,7 +65,7 @@ func (c statusCmd) Run(a *app) error {
 			"the bus answers but its log does not: do most of the members in nodes.txt run?",
 		}
 	}
-	unwell := len(s.Down) > 0 || len(s.Blind) > 0
+	unwell := len(s.Down) > 0 || len(s.Blind) > 0 || s.Trouble != ""
 	if c.JSON {
 		return printJSON(a.stdout, s, exitIf(unwell))
 	}
@@ -112,20 +113,10 @@ func ask(ctx context.Context, b *bus.Bus, nodes []events.Presence) (status, erro
 	if err != nil {
 		return s, fmt.Errorf("read the outages: %w", err)
 	}
-	if s.Scheduler, err = b.LeaseHolder(ctx, events.LeaseScheduler); err != nil {
-		return s, fmt.Errorf("read the scheduler's lease: %w", err)
-	}
-	if s.Pending, err = b.PendingNotices(ctx); err != nil {
-		return s, fmt.Errorf("count the notices: %w", err)
-	}
-	err = b.Deliveries(ctx, time.Now().Add(-24*time.Hour), func(d events.Delivery) error {
-		if d.Outcome == events.Failed {
-			s.Failed = append(s.Failed, d)
-		}
-		return nil
-	})
-	if err != nil {
-		return s, fmt.Errorf("read the deliveries: %w", err)
+	// What follows is answered by whoever leads the log: nobody, while there is no majority. Then what can be read is told
+	// all the same.
+	if err := s.askLeaders(ctx, b); err != nil {
+		s.Trouble = "there is no majority of the members of the bus, or none yet: nobody is told of anything until there is one"
 	}
 	results, err := b.LastResults(ctx)
 	if err != nil {
@@ -134,6 +125,29 @@ func ask(ctx context.Context, b *bus.Bus, nodes []events.Presence) (status, erro
 	catalog := events.Merge(contributions)
 	s.judge(catalog, views(catalog, nodes, last, results))
 	return s, nil
+}
+
+// askLeaders reads what only a log with a leader can tell.
+func (s *status) askLeaders(ctx context.Context, b *bus.Bus) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout/2)
+	defer cancel()
+	var err error
+	if s.Scheduler, err = b.LeaseHolder(ctx, events.LeaseScheduler); err != nil {
+		return fmt.Errorf("read the scheduler's lease: %w", err)
+	}
+	if s.Pending, err = b.PendingNotices(ctx); err != nil {
+		return fmt.Errorf("count the notices: %w", err)
+	}
+	err = b.Deliveries(ctx, time.Now().Add(-24*time.Hour), func(d events.Delivery) error {
+		if d.Outcome == events.Failed {
+			s.Failed = append(s.Failed, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the deliveries: %w", err)
+	}
+	return nil
 }
 
 // judge fills in what follows from what was read. Who is able to judge a check is for the arbiter's own rules to say.
@@ -183,6 +197,9 @@ func list[T any](some []T) []T { return append([]T{}, some...) }
 
 func (s *status) print(w io.Writer, now time.Time) {
 	fmt.Fprintln(w, s.Summary)
+	if s.Trouble != "" {
+		fmt.Fprintln(w, "  TROUBLE  "+s.Trouble)
+	}
 	for _, o := range s.Down {
 		fmt.Fprintf(w, "  DOWN   %s  for %s, since %s (%s)\n         %s\n", o.Check, span(now.Sub(o.Opened)),
 			moment(o.Opened), howSure(o), seen(o.Votes, events.Down))

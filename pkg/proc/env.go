@@ -54,7 +54,7 @@ func Load(environ []string, host string) (Env, error) {
 		}
 	}
 	var e Env
-	errs, unread := explain(env.ParseWithOptions(&e, env.Options{Prefix: Prefix, Environment: vars}))
+	errs, unread := explain(vars, env.ParseWithOptions(&e, env.Options{Prefix: Prefix, Environment: vars}))
 	_, listenSet := vars[Prefix+"LISTEN"]
 	e.fill(host, listenSet)
 	return e, errors.Join(unknown(vars), errors.Join(errs...), errors.Join(e.validate(unread)...))
@@ -191,7 +191,7 @@ func unknown(vars map[string]string) error {
 }
 
 // explain turns the library's errors into one line per variable, and names the variables.
-func explain(err error) (errs []error, unread []string) {
+func explain(vars map[string]string, err error) (errs []error, unread []string) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
 		if err != nil {
@@ -204,7 +204,7 @@ func explain(err error) (errs []error, unread []string) {
 			field, _ := reflect.TypeFor[Env]().FieldByName(parse.Name)
 			name := field.Tag.Get("env")
 			unread = append(unread, name)
-			one = fmt.Errorf("%s%s: want %s: %w", Prefix, name, kind(parse.Type), parse.Err)
+			one = fmt.Errorf("%s%s: %q: want %s", Prefix, name, vars[Prefix+name], kind(parse.Type))
 		}
 		errs = append(errs, one)
 	}

@@ -53,9 +53,9 @@ func TestLoadRefuses(t *testing.T) {
 	for _, tc := range []struct{ name, setting, want string }{
 		{"a misspelt setting", "DMONITOR_AGRE=1", "DMONITOR_AGRE: no such setting; did you mean DMONITOR_AGREE?"},
 		{"an unknown setting", "DMONITOR_SHOESIZE=1", "DMONITOR_SHOESIZE: no such setting; see --help for those there are"},
-		{"no number", "DMONITOR_AGREE=two", "DMONITOR_AGREE: want a whole number: "},
-		{"no duration", "DMONITOR_INTERVAL=5 parsecs", "DMONITOR_INTERVAL: want a duration such as 30s or 5m: "},
-		{"no bool", "DMONITOR_INSECURE=perhaps", "DMONITOR_INSECURE: want true or false: "},
+		{"no number", "DMONITOR_AGREE=two", `DMONITOR_AGREE: "two": want a whole number`},
+		{"no duration", "DMONITOR_INTERVAL=5 parsecs", `DMONITOR_INTERVAL: "5 parsecs": want a duration such as 30s or 5m`},
+		{"no bool", "DMONITOR_INSECURE=perhaps", `DMONITOR_INSECURE: "perhaps": want true or false`},
 		{"agree of nobody", "DMONITOR_AGREE=0", "DMONITOR_AGREE: 0: want 1 to 64"},
 		{"a node's name", "DMONITOR_NODE=a.b", `DMONITOR_NODE: node name "a.b": '.' is not allowed; use lower-case letters, digits and -`},
 		{"an address without port", "DMONITOR_CLIENT_LISTEN=127.0.0.1", `DMONITOR_CLIENT_LISTEN: "127.0.0.1": want host:port, such as 127.0.0.1:4222`},

@@ -70,10 +70,10 @@ func (c *contributor) read(s confdir.Snapshot, problems confdir.Problems) {
 	}
 	fresh, gone := c.problems.news(lines)
 	for _, line := range fresh {
-		c.log.Error().Msgf("%s: %s", c.dir, line)
+		c.log.Error().Msg(c.dir + "/" + line)
 	}
 	for _, line := range gone {
-		c.log.Info().Msgf("%s: no longer wrong: %s", c.dir, line)
+		c.log.Info().Msgf("no longer wrong: %s/%s", c.dir, line)
 	}
 	latest(c.found, reading{s, problems})
 }

@@ -102,3 +102,33 @@ func (c *TextClient) Count() int {
 	defer c.mu.Unlock()
 	return len(c.seen)
 }
+
+// Publish connects to a node and publishes messages, and returns when the node has taken them all.
+func Publish(t testing.TB, addr string, messages map[string][]byte, times int) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	in, out := bufio.NewReader(conn), bufio.NewWriter(conn)
+	fmt.Fprint(out, "CONNECT {\"verbose\":false}\r\n")
+	for range times {
+		for subject, body := range messages {
+			fmt.Fprintf(out, "PUB %s %d\r\n%s\r\n", subject, len(body), body)
+		}
+	}
+	fmt.Fprint(out, "PING\r\n")
+	if err := out.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil || strings.HasPrefix(line, "-ERR") {
+			t.Fatalf("publish: the node says %q (%v)", line, err)
+		}
+		if strings.HasPrefix(line, "PONG") {
+			return
+		}
+	}
+}

@@ -20,7 +20,10 @@ func Play(ctx context.Context, o Options, keys func(context.Context) <-chan stri
 	if err != nil {
 		return err
 	}
-	defer s.tearDown()
+	defer func() {
+		s.tearDown()
+		o.Out.plain("\nThe demo has ended; nothing of it is left.")
+	}()
 	o.Out.plain("The inbox: http://%s   what the nodes log: %s/*/log", s.inbox.HTTPAddr(), s.dir)
 	st := &story{stage: s, out: o.Out}
 	if err := st.play(ctx); err != nil {
@@ -46,7 +49,7 @@ func (s *stage) improvise(ctx context.Context, out *Timeline, keys <-chan string
 		case <-ctx.Done():
 			return nil
 		case key := <-keys:
-			if key = strings.TrimSpace(key); key == "q" {
+			if key = strings.ToLower(strings.TrimSpace(key)); key == "q" {
 				return nil
 			}
 			if err := s.obey(key, out); err != nil {

@@ -73,7 +73,7 @@ func (v *view) tell(ev events.Outage, closed time.Time) {
 			fmt.Sprintf("It was down for %s, since %s.", down, stamp(ev.Opened)),
 		}
 	case !closed.IsZero():
-		v.State, v.InBrief = "WAS DOWN", sure
+		v.State, v.InBrief = "WAS DOWN", "up again"
 		v.Sentences = []string{
 			fmt.Sprintf("%s was DOWN: %s agreed at %s.", what, sure, stamp(ev.Time)),
 			fmt.Sprintf("It is UP again since %s; this mail was overtaken.", stamp(closed)),
@@ -149,7 +149,7 @@ func newRow(nv events.NodeVote) row {
 		Took: "-", At: "-", Output: paragraph(nv.Output, maxOutputLines, maxOutput),
 	}
 	if nv.Status == "" {
-		r.Status = "no answer"
+		r.Vote, r.Status = "-", "not answered yet"
 		return r
 	}
 	r.Took = took(nv.Elapsed.Duration())
