@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,8 +43,9 @@ type status struct {
 // blindCheck is a check that too few sites can judge.
 type blindCheck struct {
 	events.Check
-	Able  int `json:"able"`
-	Agree int `json:"agree"`
+	Able  int      `json:"able"`
+	Agree int      `json:"agree"`
+	Why   []string `json:"why"` // what keeps the other nodes from judging
 }
 
 func (c statusCmd) Run(a *app) error {
@@ -163,7 +165,11 @@ func (s *status) judge(catalog events.Catalog, views []round.View) {
 			s.Down = append(s.Down, *v.Outage)
 		}
 		if blind {
-			s.Blind = append(s.Blind, blindCheck{v.Check, len(v.Able), v.Agree})
+			why := []string{}
+			for _, o := range v.Obstacles {
+				why = append(why, o.Node+" "+o.Reason)
+			}
+			s.Blind = append(s.Blind, blindCheck{v.Check, len(v.Able), v.Agree, why})
 		}
 		if blind || v.Outage != nil {
 			fine--
@@ -209,10 +215,10 @@ func (s *status) print(w io.Writer, now time.Time) {
 			fmt.Fprintf(w, "  BLIND  and %d more\n", len(s.Blind)-i)
 			break
 		}
-		fmt.Fprintf(w, "  BLIND  %s  %d of the %d sites it takes are able to judge\n", b.Check, b.Able, b.Agree)
+		fmt.Fprintf(w, "  BLIND  %s  %d of the %d sites it takes are able to judge%s\n", b.Check, b.Able, b.Agree, because(b.Why))
 	}
-	if len(s.Blind) > 0 {
-		fmt.Fprintln(w, "  hint:  add a node that has the plugin, or set DMONITOR_AGREE=1 to trust one pair of eyes")
+	if slices.ContainsFunc(s.Blind, func(b blindCheck) bool { return len(b.Why) == 0 && b.Agree > 1 }) {
+		fmt.Fprintln(w, "  hint:  add a node, or set DMONITOR_AGREE=1 to trust one pair of eyes")
 	}
 	fmt.Fprintln(w)
 	var rows [][]string
@@ -231,6 +237,13 @@ func (s *status) print(w io.Writer, now time.Time) {
 	for _, c := range s.Conflicts {
 		fmt.Fprintf(w, "  CONFLICT  %s: %s and %s define it differently; the newer edit, on %s, is in force\n", c.Check, c.Used, c.Other, c.Used)
 	}
+}
+
+func because(why []string) string {
+	if len(why) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(why, "; ")
 }
 
 // closeBus closes a command's connection.
