@@ -19,7 +19,7 @@ const (
 	deliveriesAge  = 90 * 24 * time.Hour
 	deliveryBytes  = 64 << 20
 	resultsAge     = 24 * time.Hour
-	resultsBytes   = 8 << 20 // it counts towards the 64 MiB a node may take
+	resultsBytes   = 6 << 20 // it counts towards the 64 MiB a node may take
 	resultsPerNode = 24 * 60 // of one check on one node: a day of looking each minute; a busy check pushes no other out
 	leaseMarker    = time.Second
 )

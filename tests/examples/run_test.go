@@ -82,7 +82,7 @@ func TestProgramsOfThePage(t *testing.T) {
 func retention(t *testing.T, b *bus.Bus) {
 	t.Helper()
 	ages := map[time.Duration]string{365 * 24 * time.Hour: "a year", 90 * 24 * time.Hour: "90 days", 24 * time.Hour: "24 h"}
-	sizes := map[int64]string{1 << 30: ", 1 GiB at most", 64 << 20: ", 64 MiB at most", 8 << 20: ", 8 MiB at most"}
+	sizes := map[int64]string{1 << 30: ", 1 GiB at most", 64 << 20: ", 64 MiB at most", 6 << 20: ", 6 MiB at most"}
 	for _, name := range []string{events.StreamOutages, events.StreamDeliveries, events.StreamResults} {
 		stream, err := b.JetStream().Stream(t.Context(), name)
 		if err != nil {
