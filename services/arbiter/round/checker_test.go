@@ -24,6 +24,7 @@ type checker struct {
 	blind   bool
 	hearsay map[string]bool // nodes of which an event told a result that was not heard; it may be older than the last one
 	awaits  map[string]await
+	vague   time.Time // until then it can't be told from outside which results count; see live
 }
 
 // await is a result of a node that an event told of before it arrived.
@@ -103,13 +104,19 @@ func (c *checker) before(in round.Input) {
 	}
 }
 
+// live tells whether the node has been heard since the arbiter started. Whether it is remembered after a day of silence
+// depends on who else has spoken; then the next rounds are not recounted.
 func (c *checker) live(node string) bool {
+	var last time.Time
 	for _, h := range c.journal[c.fresh:] {
 		if h.r.Node == node && !h.history {
-			return true
+			last = h.at
 		}
 	}
-	return false
+	if !last.IsZero() && c.w.now.Sub(last) > round.ForgetAfter {
+		c.vague = c.w.now.Add(time.Minute)
+	}
+	return !last.IsZero()
 }
 
 // tooOld tells that a double comes after more results of its node than a State remembers.
@@ -132,15 +139,18 @@ func (c *checker) after(in round.Input, out []round.Decision) {
 		switch d.Kind {
 		case round.ProposeOpened:
 			c.proposed(in, d, events.Opened)
-			if d.Try == 1 {
+			if d.Try == 1 && c.w.now.After(c.vague) {
 				c.opened(d)
 			}
 		case round.ProposeClosed:
 			c.proposed(in, d, events.Closed)
-			if d.Try == 1 {
+			if d.Try == 1 && c.w.now.After(c.vague) {
 				c.closed(d)
 			}
 		case round.Dismissed:
+			if c.w.now.Before(c.vague) {
+				continue
+			}
 			if _, down, agree := c.recount(d.Round); c.state() != events.Opened && down >= agree {
 				c.fatal(d, "dismissed although %d sites say down and %d have to agree", down, agree)
 			}
@@ -195,7 +205,8 @@ func (c *checker) proposed(in round.Input, d round.Decision, event events.Event)
 	c.flying, c.agreed = d.Outage.ID, d.Outage.ID
 }
 
-// recount counts the sites that are up and down by the results heard since the one with this id, the last one per node.
+// recount counts the sites that are up and down by the results heard since the one with this id, the last one per node
+// of those that looked when it was heard.
 func (c *checker) recount(id string) (up, down, agree int) {
 	sites := c.votesSince(id)
 	for _, v := range sites {
@@ -216,7 +227,7 @@ func (c *checker) votesSince(id string) map[string]events.Vote {
 	}
 	last := map[string]*events.Result{}
 	for _, h := range c.journal[first:] {
-		if !h.told {
+		if !h.told && c.journal[first].def.LooksFrom(h.r.Node) {
 			last[h.r.Node] = h.r
 		}
 	}
