@@ -23,15 +23,15 @@ COPY cmd/dmonitor/go.* cmd/dmonitor/
 RUN set -e; for mod in $(find . -name go.mod); do (cd "$(dirname "$mod")" && go mod download); done
 COPY . .
 ARG VERSION=devel
-# timetzdata puts the time zones into the binary: an image from scratch has none.
+# timetzdata puts the time zones into the binary: an image from scratch has none. What else it lacks, a user and the
+# certificate authorities, comes from /rootfs. The build cache is dropped, since no later step uses it.
 RUN set -e; for main in services/*/cmd/*/ plugins/cmd/*/ demo/cmd/*/ cmd/dmonitor; do \
       echo "build $main"; \
       (cd "$main" && go build -trimpath -tags timetzdata \
         -ldflags "-s -w -X github.com/dmonitor/dmonitor/pkg/proc.version=$VERSION" -o /out/bin/ .); \
     done; \
-    go clean -cache # it would only make the layer four times as large
-# What an image from scratch lacks: a user and the certificate authorities.
-RUN set -e; mkdir -p /rootfs/etc/ssl/certs; \
+    go clean -cache; \
+    mkdir -p /rootfs/etc/ssl/certs; \
     cp /etc/ssl/certs/ca-certificates.crt /rootfs/etc/ssl/certs/; \
     echo 'dmonitor:x:12929:12929:dmonitor:/var/lib/dmonitor:/usr/sbin/nologin' > /rootfs/etc/passwd; \
     echo 'dmonitor:x:12929:' > /rootfs/etc/group

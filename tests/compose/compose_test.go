@@ -30,6 +30,8 @@ func TestDemo(t *testing.T) {
 	mails = d.await(t, "one more, with tokyo dead", patience, told(2))
 	checkStory(t, mails[2:], "fra", "nyc")
 
+	checkLogs(t, d.containers(t))
+
 	d.run(t, "stop")
 	for name, c := range d.containers(t) {
 		if name == "tokyo" {
@@ -38,6 +40,33 @@ func TestDemo(t *testing.T) {
 		if c.State.Running || c.State.ExitCode != 0 {
 			t.Errorf("%s: after a stop it is running: %t, with exit code %d; want it to have ended by itself, with 0",
 				name, c.State.Running, c.State.ExitCode)
+		}
+	}
+}
+
+// maxTroubles is how many warnings and errors one service may log in the few minutes of the test: some while the members
+// of the bus look for each other, some when one of them is killed. Who reads these logs has to find what matters.
+const maxTroubles = 30
+
+// checkLogs wants the log of every service to be readable: no flood of warnings.
+func checkLogs(t *testing.T, all map[string]container) {
+	t.Helper()
+	for name, c := range all {
+		log, err := command(t.Context(), nil, "sh", "-c", `docker logs "$0" 2>&1`, strings.TrimPrefix(c.Name, "/"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var troubles []string
+		for line := range strings.Lines(log) {
+			if strings.Contains(line, " WRN ") || strings.Contains(line, " ERR ") {
+				troubles = append(troubles, line)
+			}
+		}
+		t.Logf("%s: %d lines of log, %d of them warnings or errors", name, strings.Count(log, "\n"), len(troubles))
+		if len(troubles) > maxTroubles {
+			t.Errorf("%s logged %d warnings and errors, want %d at most; the last:\n%s",
+				name, len(troubles), maxTroubles, strings.Join(troubles[len(troubles)-3:], ""))
 		}
 	}
 }
