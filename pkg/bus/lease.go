@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
@@ -52,9 +53,12 @@ func (b *Bus) HoldLease(ctx context.Context, name, holder string, ttl time.Durat
 		since, err := l.take(ctx)
 		switch {
 		case err == nil:
+			l.troubled = time.Time{}
 			l.hold(ctx, since, lead)
-		case ctx.Err() == nil && !errors.Is(err, ErrConflict) && b.slow.due(time.Now()):
-			b.log.Warn().Err(err).Msgf("can't compete for the lease %q; trying again", name)
+		case errors.Is(err, ErrConflict):
+			l.troubled = time.Time{}
+		case ctx.Err() == nil:
+			l.tell(err, time.Now())
 		}
 		if err := sleep(ctx, ttl/standPart); err != nil {
 			return err
@@ -82,7 +86,23 @@ type lease struct {
 	name, holder string
 	tenant       string
 	ttl          time.Duration
-	rev          uint64 // of our last write
+	rev          uint64    // of our last write
+	troubled     time.Time // since when it can't be competed for; zero: it can
+}
+
+// tell logs that the lease can't be competed for. An election, which is no trouble, takes up to 9 s.
+func (l *lease) tell(err error, now time.Time) {
+	if l.troubled.IsZero() {
+		l.troubled = now
+	}
+	level := zerolog.DebugLevel
+	if now.Sub(l.troubled) >= leaderless {
+		if !l.b.slow.due(now) {
+			return
+		}
+		level = zerolog.WarnLevel
+	}
+	l.b.log.WithLevel(level).Err(err).Msgf("can't compete for the lease %q; trying again", l.name)
 }
 
 // tenancy is what the bucket says about a lease.
@@ -152,7 +172,9 @@ func (l *lease) hold(ctx context.Context, since time.Time, lead func(context.Con
 			if ctx.Err() == nil {
 				log.Warn().Uint64("fence", fence).Msgf("lost the lease %q: it could not be renewed in time", l.name)
 			}
-			<-done // how it ended is of no interest: it was told to
+			if err := <-done; err != nil {
+				log.Debug().Err(err).Msgf("what the lease %q is for ended, as it was told to", l.name)
+			}
 			l.letGo()
 			return
 		case <-time.After(pause):

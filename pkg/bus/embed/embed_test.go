@@ -95,10 +95,14 @@ func TestServerLog(t *testing.T) {
 	l.Tracef("x")
 	l.Warnf("route %d is slow", 1)
 	l.Warnf("route %d is slow", 2)
+	l.Warnf("%s", "the clock jumped")
+	l.Warnf("%s", "memory is scarce") // the same format, and something else
 	l.Errorf("disk is %s", "full")
 	l.Errorf("%s - Remote server has a duplicate name: %q", "1.2.3.4", "n1")
 	l.Fatalf("can't start %s", "JetStream")
 	want := `{"level":"warn","message":"bus: route 1 is slow"}
+{"level":"warn","message":"bus: the clock jumped"}
+{"level":"warn","message":"bus: memory is scarce"}
 {"level":"error","message":"bus: disk is full"}
 {"level":"error","message":"bus: can't start JetStream"}
 `
@@ -107,6 +111,35 @@ func TestServerLog(t *testing.T) {
 	}
 	if failed == nil || failed.Error() != "can't start JetStream" || !strings.Contains(taken, `"n1"`) {
 		t.Errorf("failed %v, taken %q", failed, taken)
+	}
+}
+
+// What the server makes much of in the ordinary life of a cluster is no news; what only looks like it stays loud. The
+// lines are those of version 2.15.2.
+func TestExpectedLines(t *testing.T) {
+	for line, quiet := range map[string]bool{
+		"Waiting for routing to be established...":                                                                true,
+		"RAFT [cnrtt3eg - _meta_] Waiting for routing to be established...":                                       true,
+		"JetStream has not established contact with a meta leader":                                                true,
+		"Error trying to connect to route (attempt 7): dial tcp 10.0.0.1:2929: connect: connection refused":       true,
+		"Catchup for stream '$G > RESULTS' resetting first sequence: 17 on catchup request":                       true,
+		"Failed to install snapshot for '$G > OUTAGES' [S-R3F-x]: store is closed":                                true,
+		"Failed to install snapshot for '$G > OUTAGES > mailer' [C-R3F-x]: store is closed":                       true,
+		"Failed to install snapshot for '$G > OUTAGES' [S-R3F-x]: no space left on device":                        false,
+		"Metalayer blocking snapshot starting":                                                                    true,
+		"Metalayer blocking snapshot took 0.010s (streams: 5, consumers: 1, compacted: 1.0 KB)":                   true,
+		"Metalayer blocking snapshot took 12.010s (streams: 5, consumers: 1, compacted: 1.0 KB)":                  false,
+		"10.0.0.1:2929 - rid:12 - Error flushing: writev tcp 10.0.0.2:1->10.0.0.1:2929: connection reset by peer": true,
+		"10.0.0.1:2929 - rid:12 - Route Error 'Stale Connection'":                                                 true,
+		"10.0.0.1:2929 - rid:12 - Route Error 'Authorization Violation'":                                          false,
+		"10.0.0.1:4222 - cid:12 - Error flushing: x":                                                              false,
+	} {
+		var out bytes.Buffer
+		l := newServerLog(zerolog.New(&out).Level(zerolog.InfoLevel), nil, nil)
+		l.Warnf("%s", line)
+		if (out.Len() == 0) != quiet {
+			t.Errorf("%s\nquiet: %v, want %v", line, !quiet, quiet)
+		}
 	}
 }
 

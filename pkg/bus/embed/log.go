@@ -3,7 +3,8 @@ package embed
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ type serverLog struct {
 	taken  func(line string) // another member has this name
 
 	mu   sync.Mutex
-	last map[string]time.Time // when a format was written last
+	last map[string]time.Time // when a line was written, its numbers left out
 }
 
 func newServerLog(log zerolog.Logger, failed func(error), taken func(string)) *serverLog {
@@ -55,25 +56,43 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	l.failed(errors.New(line))
 }
 
-// expected are the beginnings of what the server says at every start of a cluster, while not all members are up yet.
-// Bus.Ready says in better words for whom it waits.
-var expected = []string{
-	"Error trying to connect to route", "Waiting for routing to be established", "JetStream has not established contact",
+// expected matches what the server says at warning or error level in the ordinary life of a cluster: while not all
+// members are up yet, while one goes, while one comes back. Bus.Ready says in better words for whom it waits, and
+// bus.watchMembers who is away.
+var expected = regexp.MustCompile("^(" + strings.Join([]string{
+	"Error trying to connect to route",
+	"Waiting for routing to be established",
+	"JetStream has not established contact",
+	`Metalayer blocking snapshot (starting|took [01]\.)`, // of the list of streams
+	"Catchup for stream .* resetting first sequence",     // what the others have dropped meanwhile is dropped here too
+	"Failed to install snapshot for .*: store is closed",
+	`\S+ - rid:\d+ - (Error flushing|Route Error 'Stale Connection')`,
+}, "|") + ")")
+
+// prefix is what the server's parts put before their own words.
+var prefix = regexp.MustCompile(`^RAFT \[.*?\] `)
+
+// digits differ from one repetition of a line to the next: attempts, ports, numbers of connections.
+var digits = regexp.MustCompile(`\d+`)
+
+// write looks at the finished line, because most formats of the server are "%s".
+func (l *serverLog) write(level zerolog.Level, format string, v []any) {
+	line := fmt.Sprintf(format, v...)
+	if expected.MatchString(prefix.ReplaceAllString(line, "")) || l.said(digits.ReplaceAllString(line, "#")) {
+		level = zerolog.DebugLevel
+	}
+	l.log.WithLevel(level).Msg("bus: " + line)
 }
 
-func (l *serverLog) write(level zerolog.Level, format string, v []any) {
-	if slices.ContainsFunc(expected, func(e string) bool { return strings.HasPrefix(format, e) }) {
-		level = zerolog.DebugLevel
-	}
+// said tells whether the same was written a short while ago, and remembers it otherwise.
+func (l *serverLog) said(what string) bool {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	now := time.Now()
-	seen := now.Sub(l.last[format]) < quiet
-	if !seen {
-		l.last[format] = now
+	maps.DeleteFunc(l.last, func(_ string, at time.Time) bool { return now.Sub(at) >= quiet })
+	if _, ok := l.last[what]; ok {
+		return true
 	}
-	l.mu.Unlock()
-	if seen {
-		level = zerolog.DebugLevel
-	}
-	l.log.WithLevel(level).Msgf("bus: "+format, v...)
+	l.last[what] = now
+	return false
 }
