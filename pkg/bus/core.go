@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -28,14 +29,22 @@ func (l *slowLog) due(now time.Time) bool {
 	return now.UnixNano()-last >= int64(logEvery) && l.last.CompareAndSwap(last, now.UnixNano())
 }
 
+// ErrNotConnected is returned by Publish while there is no connection. The bus itself says so in the log, and when there
+// is one again.
+var ErrNotConnected = errors.New("not connected to the bus")
+
 // Publish sends a message to whoever is connected now. It returns when the message is on its way; Flush waits until
-// the server has it. While there is no connection it returns an error.
+// the server has it. While there is no connection it returns ErrNotConnected.
 func (b *Bus) Publish(m events.Message) error {
 	data, err := events.Encode(m)
 	if err != nil {
 		return err
 	}
-	if err := b.nc.Publish(m.Subject(), data); err != nil {
+	err = b.nc.Publish(m.Subject(), data)
+	if errors.Is(err, nats.ErrReconnectBufExceeded) { // with a buffer of nothing, the first byte is too many
+		err = ErrNotConnected
+	}
+	if err != nil {
 		return fmt.Errorf("publish on %s: %w", m.Subject(), err)
 	}
 	return nil

@@ -152,6 +152,7 @@ func TestOpenRefuses(t *testing.T) {
 	t.Cleanup(func() { used.Close() }) // not defer: the subtests run after this function has returned
 	two := []string{"a.example.com:2929", "b.example.com:2929"}
 	const open = "nothing is encrypted yet, and anybody who reaches this address could read and write the bus, so only loopback addresses are allowed for "
+	const inUse = "; another process, perhaps another dmonitor, listens there: stop it, or choose another address"
 
 	for name, c := range map[string]struct {
 		o    bus.Options
@@ -159,11 +160,11 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"cluster on all interfaces": {
 			bus.Options{Nodes: two, Listen: ":2929"},
-			`DMONITOR_LISTEN=":2929": ` + open + `the cluster; set DMONITOR_LISTEN=127.0.0.1:2929, or DMONITOR_INSECURE=true on a network you trust`,
+			`DMONITOR_LISTEN=":2929": ` + open + `the cluster; set DMONITOR_INSECURE=true on a network you trust, or DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine`,
 		},
 		"cluster by default": {
 			bus.Options{Nodes: two},
-			`DMONITOR_LISTEN=":2929": ` + open + `the cluster; set DMONITOR_LISTEN=127.0.0.1:2929, or DMONITOR_INSECURE=true on a network you trust`,
+			`DMONITOR_LISTEN=":2929": ` + open + `the cluster; set DMONITOR_INSECURE=true on a network you trust, or DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine`,
 		},
 		"clients on all interfaces": {
 			bus.Options{ClientListen: "0.0.0.0:4222"},
@@ -179,11 +180,11 @@ func TestOpenRefuses(t *testing.T) {
 		},
 		"port in use": {
 			bus.Options{ClientListen: used.Addr().String()},
-			"listen for clients on " + used.Addr().String() + " (DMONITOR_CLIENT_LISTEN): listen tcp " + used.Addr().String() + ": bind: address already in use",
+			"listen for clients on " + used.Addr().String() + " (DMONITOR_CLIENT_LISTEN): listen tcp " + used.Addr().String() + ": bind: address already in use" + inUse,
 		},
 		"cluster port in use": {
 			bus.Options{Nodes: two, Listen: used.Addr().String()},
-			"listen for the cluster on " + used.Addr().String() + " (DMONITOR_LISTEN): listen tcp " + used.Addr().String() + ": bind: address already in use",
+			"listen for the cluster on " + used.Addr().String() + " (DMONITOR_LISTEN): listen tcp " + used.Addr().String() + ": bind: address already in use" + inUse,
 		},
 		"node without a port": {
 			bus.Options{Nodes: []string{"a.example.com:2929", "b.example.com"}, Listen: "127.0.0.1:0"},
@@ -262,8 +263,8 @@ func TestClientStartsBeforeTheBus(t *testing.T) {
 	if err := client.Ready(short); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer from nats://"+addr) {
 		t.Errorf("without a bus: %v, want a deadline and whom it waited for", err)
 	}
-	if err := client.Publish(&events.Presence{Node: "client", Site: "client", Instance: "1"}); err == nil {
-		t.Error("published without a connection: it would be sent late")
+	if err := client.Publish(&events.Presence{Node: "client", Site: "client", Instance: "1"}); !errors.Is(err, bus.ErrNotConnected) {
+		t.Errorf("published without a connection: %v, want ErrNotConnected; it would be sent late", err)
 	}
 	var got lockedList[string]
 	sub, err := client.SubscribeOutages(func(c bus.Committed) { got.add(c.ID) })

@@ -1,12 +1,14 @@
 package embed
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/rs/zerolog"
 )
@@ -45,6 +47,9 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// forCluster is the purpose of the listener for the other members.
+const forCluster = "the cluster"
 
 // A listener is an address and the variable that sets it, for messages.
 type listener struct {
@@ -87,9 +92,18 @@ func (l listener) guard() error {
 	if l.local() {
 		return nil
 	}
+	way := fmt.Sprintf("set %s=%s, or DMONITOR_INSECURE=true on a network you trust", l.variable, l.loopback())
+	if l.purpose == forCluster { // which on loopback can't have members on other hosts
+		way = fmt.Sprintf("set DMONITOR_INSECURE=true on a network you trust, or %s=%s to try it out on one machine",
+			l.variable, l.loopback())
+	}
 	return fmt.Errorf("%s=%q: nothing is encrypted yet, and anybody who reaches this address could read and write the bus, "+
-		"so only loopback addresses are allowed for %s; set %s=%s, or DMONITOR_INSECURE=true on a network you trust",
-		l.variable, l.addr, l.purpose, l.variable, net.JoinHostPort("127.0.0.1", portText(l.port)))
+		"so only loopback addresses are allowed for %s; %s", l.variable, l.addr, l.purpose, way)
+}
+
+// loopback is the same port where only this host reaches it.
+func (l listener) loopback() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(max(l.port, 0)))
 }
 
 // free returns an error if another process listens there. It says which variable to change, which the server's own
@@ -100,12 +114,14 @@ func (l listener) free() error {
 	}
 	ln, err := net.Listen("tcp", net.JoinHostPort(l.host, strconv.Itoa(l.port)))
 	if err != nil {
-		return fmt.Errorf("listen for %s on %s (%s): %w", l.purpose, l.addr, l.variable, err)
+		remedy := ""
+		if errors.Is(err, syscall.EADDRINUSE) {
+			remedy = "; another process, perhaps another dmonitor, listens there: stop it, or choose another address"
+		}
+		return fmt.Errorf("listen for %s on %s (%s): %w%s", l.purpose, l.addr, l.variable, err, remedy)
 	}
 	return ln.Close()
 }
-
-func portText(port int) string { return strconv.Itoa(max(port, 0)) }
 
 // listeners checks both addresses and returns them. The cluster's is not looked at when standalone.
 func (o Options) listeners() (client, cluster listener, err error) {
@@ -114,7 +130,7 @@ func (o Options) listeners() (client, cluster listener, err error) {
 	}
 	used := []listener{client}
 	if o.clustered() {
-		if cluster, err = newListener(o.Listen, "DMONITOR_LISTEN", "the cluster"); err != nil {
+		if cluster, err = newListener(o.Listen, "DMONITOR_LISTEN", forCluster); err != nil {
 			return client, cluster, err
 		}
 		used = append(used, cluster)

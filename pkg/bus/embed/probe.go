@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -70,6 +71,15 @@ func (o Options) nameIsFree(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unknownName tells a name that doesn't exist, which is a mistake in the list, from a host that is off.
+func unknownName(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return " (no such host in DNS)"
+	}
+	return ""
 }
 
 func errTaken(name, where string) error {

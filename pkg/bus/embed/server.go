@@ -75,6 +75,7 @@ func (s *Server) start(ctx context.Context, conf *server.Options, client, cluste
 		if err := s.o.nameIsFree(ctx); err != nil {
 			return err
 		}
+		s.o.warnStranger(ctx, cluster)
 	}
 	conf.StoreDir = s.o.store()
 	ns, err := server.NewServer(conf)
@@ -218,12 +219,13 @@ func (s *Server) Here() []string {
 	return slices.Compact(names)
 }
 
-// Away lists the addresses of members that don't answer, in the order of Options.Nodes. It takes up to a second.
+// Away lists the addresses of members that don't answer, in the order of Options.Nodes, with a word on those whose name
+// nobody knows. It takes up to a second.
 func (s *Server) Away(ctx context.Context) []string {
 	var out []string
 	for _, p := range probe(ctx, s.o.Nodes) {
 		if p.err != nil {
-			out = append(out, p.addr)
+			out = append(out, p.addr+unknownName(p.err))
 		}
 	}
 	return out
