@@ -2,8 +2,12 @@ package prober
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
@@ -14,7 +18,7 @@ func (p *Prober) sayPresence(ctx context.Context) {
 	for {
 		pr := p.presence()
 		if err := p.o.Bus.Publish(&pr); err != nil {
-			p.rare.silent.Warn().Err(err).Msg("could not say that this node is there")
+			p.rare.silent.WithLevel(level(err)).Err(err).Msg("could not say that this node is there")
 		}
 		select {
 		case <-tick.C:
@@ -35,8 +39,16 @@ func (p *Prober) leave() {
 		err = p.o.Bus.Flush(ctx)
 	}
 	if err != nil {
-		p.log.Warn().Err(err).Msg("could not say that this node leaves")
+		p.log.WithLevel(level(err)).Err(err).Msg("could not say that this node leaves")
 	}
+}
+
+// level of an error of the bus: that it is away is told by the bus itself.
+func level(err error) zerolog.Level {
+	if errors.Is(err, bus.ErrNotConnected) {
+		return zerolog.DebugLevel
+	}
+	return zerolog.WarnLevel
 }
 
 func (p *Prober) presence() events.Presence {
