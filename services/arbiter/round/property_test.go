@@ -6,18 +6,20 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
-	"pgregory.net/rapid"
 )
 
-// init makes the property test longer than rapid's default; flags on the command line still win.
-func init() {
+// TestMain makes the property test longer than rapid's default; flags on the command line still win.
+func TestMain(m *testing.M) {
 	for name, value := range map[string]string{"rapid.checks": "300", "rapid.steps": "100"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}
+	m.Run()
 }
 
 // TestRules lets anything happen in any order and has the checker look at every decision. At the end the faults stop, and

@@ -5,9 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
-	"pgregory.net/rapid"
 )
 
 // world is a small universe for property tests: nodes that look at one check, arbiters that decide, one log that takes
