@@ -141,7 +141,7 @@ func TestLateLetter(t *testing.T) {
 	b.send(t.Context(), n, 2, time.Now(), task)
 	task.want(t, "retry 5s", "done")
 	p := parse(t, in.wait(t, 1)[0].data)
-	if got := p.get(t, "Subject"); got != "WAS DOWN ssh on www.example.com (2 of 3 nodes)" {
+	if got := p.get(t, "Subject"); got != "WAS DOWN ssh on www.example.com (up again)" {
 		t.Errorf("subject %q", got)
 	}
 	text := strings.Join(strings.Fields(p.text), " ")

@@ -96,7 +96,7 @@ func (r *rig) badEdit() {
 		r.Errorf("logged %d times: %s", n, line)
 	}
 	r.write(0, "hosts.d/web/ssh", "interval: 200ms\nagree: 1\n")
-	r.waitLog(0, "no longer wrong: "+line)
+	r.waitLog(0, "no longer wrong: "+filepath.Join(r.parts[0].dir, line))
 	r.until("the mended check", func(got []received) bool {
 		return len(got) > 0 && got[len(got)-1].Host == "web" && len(got[len(got)-1].Args) == 0
 	})

@@ -272,10 +272,10 @@ func TestProblemsOnce(t *testing.T) {
 		b.says("a c", "nodes.txt")
 		b.says("a c", "hosts.d/b/ssh", "nodes.txt")
 		for want, times := range map[string]int{
-			`"/etc/dmonitor: hosts.d/b/ssh: bad"`:                  2,
-			`"/etc/dmonitor: nodes.txt: bad"`:                      1,
-			`"/etc/dmonitor: no longer wrong: hosts.d/b/ssh: bad"`: 1,
-			`no longer wrong: nodes.txt`:                           0,
+			`"/etc/dmonitor/hosts.d/b/ssh: bad"`:                  2,
+			`"/etc/dmonitor/nodes.txt: bad"`:                      1,
+			`"no longer wrong: /etc/dmonitor/hosts.d/b/ssh: bad"`: 1,
+			`no longer wrong: /etc/dmonitor/nodes.txt`:            0,
 		} {
 			if got := strings.Count(b.log.String(), want); got != times {
 				t.Errorf("%s was logged %d times, want %d, in:\n%s", want, got, times, b.log)

@@ -76,7 +76,8 @@ func TestBinary(t *testing.T) {
 		{"nothing at all", nil, []string{bin}, 3, "dmonitor-plugins link DIR"},
 		{"a plugin nobody has", nil, []string{bin, "load"}, 3, `no plugin "load" here`},
 		{"link without its directory", nil, []string{bin, "link"}, 3, "usage: dmonitor-plugins link DIR"},
-		{"link to nowhere", nil, []string{bin, "link", filepath.Join(dir, "nowhere")}, 1, "no such file or directory"},
+		{"link makes the folder", nil, []string{bin, "link", filepath.Join(dir, "new", "folder")}, 0, "check_ssh"},
+		{"link where no folder can be", nil, []string{bin, "link", filepath.Join(bin, "folder")}, 1, "make a folder for the plugins"},
 	}
 	for _, c := range cases {
 		t.Run(c.rule, func(t *testing.T) {
