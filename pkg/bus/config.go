@@ -94,14 +94,15 @@ func (b *Bus) FollowCatalog(ctx context.Context, handle func(events.Catalog)) er
 	var last *events.Catalog
 	for want := uint64(0); ; {
 		pause := rereadEvery
-		if cat, err := b.readCatalog(ctx, want); err != nil {
-			pause = time.Second
+		cat, behind, err := b.readCatalog(ctx, want)
+		if err != nil || behind {
+			pause = time.Second // What is known to be there is not waited for half a minute.
 		} else {
 			want = 0
-			if last == nil || !reflect.DeepEqual(*last, cat) {
-				last = &cat
-				handle(cat)
-			}
+		}
+		if err == nil && (last == nil || !reflect.DeepEqual(*last, cat)) {
+			last = &cat
+			handle(cat)
 		}
 		select {
 		case <-ctx.Done():
@@ -113,19 +114,20 @@ func (b *Bus) FollowCatalog(ctx context.Context, handle func(events.Catalog)) er
 	}
 }
 
-// readCatalog reads the bucket for FollowCatalog: as new as can be had, and at least what can be had.
-func (b *Bus) readCatalog(ctx context.Context, want uint64) (events.Catalog, error) {
+// readCatalog reads the bucket for FollowCatalog: as new as can be had, and at least what can be had. Behind says that
+// there is something newer.
+func (b *Bus) readCatalog(ctx context.Context, want uint64) (cat events.Catalog, behind bool, err error) {
 	if newest, err := b.newestContribution(ctx); err == nil {
 		want = max(want, newest)
 	}
-	cat, err := b.catalogSince(ctx, want)
+	cat, err = b.catalogSince(ctx, want)
 	if err != nil && !errors.Is(err, errBehind) && !errors.Is(err, events.ErrVersion) {
 		if ctx.Err() == nil && b.slow.due(time.Now()) {
 			b.log.Warn().Err(err).Msg("can't read the configuration; what was read before stays in force")
 		}
-		return events.Catalog{}, err
+		return events.Catalog{}, false, err
 	}
-	return cat, nil
+	return cat, errors.Is(err, errBehind), nil
 }
 
 // Catalog reads the union of all contributions that were stored before the call. Unlike what FollowCatalog gives, it is

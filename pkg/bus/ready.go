@@ -98,12 +98,29 @@ func (b *Bus) stream(ctx context.Context, want jetstream.StreamConfig) (jetstrea
 	if errors.Is(err, jetstream.ErrStreamNotFound) && b.srv != nil {
 		create, stop := context.WithTimeout(ctx, callWait)
 		defer stop()
-		s, err = b.js.CreateStream(create, want)
+		s, err = b.create(create, want)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	return s, nil
+}
+
+// codeNoPeers is the server's refusal to make a stream with more copies than there are members at hand.
+const codeNoPeers jetstream.ErrorCode = 10005
+
+// create makes a stream. One that may be thrown away is made with fewer copies while members are away, rather than not
+// at all; it gets the others when the next member that starts compares the settings.
+func (b *Bus) create(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	s, err := b.js.CreateStream(ctx, want)
+	for isCache(want) && want.Replicas > 1 {
+		if code, _ := refusal(err); code != codeNoPeers {
+			break
+		}
+		want.Replicas--
+		s, err = b.js.CreateStream(ctx, want)
+	}
+	return s, err
 }
 
 // consumer does the same for a durable consumer. Its copies follow the stream's.

@@ -73,7 +73,7 @@ func (b *Bus) remake(want jetstream.StreamConfig) {
 	}
 	err := b.js.DeleteStream(ctx, want.Name)
 	if err == nil || errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = b.js.CreateStream(ctx, want)
+		_, err = b.create(ctx, want)
 	}
 	if err != nil && b.closing.Err() == nil {
 		b.log.Warn().Err(err).Msgf("stream %s has no leader, and could not be made anew; trying again", want.Name)
