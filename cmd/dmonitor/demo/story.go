@@ -240,7 +240,7 @@ func (s *story) killAndDown(ctx context.Context) error {
 	}
 	s.out.say("fra is killed (kill -9)")
 	if len(led) > 0 {
-		s.out.say("fra led %s: the two others elect a new leader first, which takes 4 to 9 s", strings.Join(led, " and "))
+		s.out.say("fra led %s: the two others elect a new leader first, which takes some seconds", strings.Join(led, " and "))
 	}
 	return s.hostDown(ctx, living(s.nodes))
 }
