@@ -109,6 +109,3 @@ func (a *Arbiter) Views(ctx context.Context) ([]round.View, error) {
 	<-done
 	return views, nil
 }
-
-// Slow counts how often a message had to wait because the state machine was behind.
-func (a *Arbiter) Slow() uint64 { return a.slow.Load() }

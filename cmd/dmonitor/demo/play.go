@@ -65,21 +65,19 @@ func (s *stage) obey(key string, out *Timeline) error {
 	nyc, fra := s.node("nyc"), s.node("fra")
 	switch key {
 	case "d":
-		if s.hostIsDown = !s.hostIsDown; s.hostIsDown {
-			s.host.Down()
-			out.say("the host stops answering")
-		} else {
+		if up, _ := s.host.IsUp(); !up {
 			out.say("the host answers again")
 			return s.host.Up()
 		}
+		s.host.Down()
+		out.say("the host stops answering")
 	case "c":
-		if s.nycIsCut = !s.nycIsCut; s.nycIsCut {
-			nyc.path.Cut()
-			out.say("nyc is cut off from the host")
-		} else {
+		if s.nycIsCut = !s.nycIsCut; !s.nycIsCut {
 			out.say("nyc's network is back")
 			return nyc.path.Restore()
 		}
+		nyc.path.Cut()
+		out.say("nyc is cut off from the host")
 	case "k":
 		if fra.gone() {
 			out.say("fra is started again")

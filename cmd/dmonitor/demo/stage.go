@@ -47,7 +47,7 @@ type stage struct {
 	watch *watcher
 	stops []func() // in the order of setting up; run in reverse
 
-	hostIsDown, nycIsCut bool // as the watcher's keys left it
+	nycIsCut bool // by a key
 }
 
 // setUp starts inbox, host and nodes. On an error what has been started is stopped.

@@ -76,9 +76,6 @@ func (w *watcher) followInbox(ctx context.Context, in *inbox.Inbox) error {
 	}
 }
 
-// errNotSeen says what the story waited for in vain.
-var errNotSeen = errors.New("not seen")
-
 // until waits until cond holds for what was seen, at most for the given time.
 func (w *watcher) until(ctx context.Context, what string, most time.Duration, cond func(sight) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, most)
@@ -97,7 +94,7 @@ func (w *watcher) until(ctx context.Context, what string, most time.Duration, co
 		case <-changed:
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fmt.Errorf("%w within %v: %s", errNotSeen, most, what)
+				return fmt.Errorf("not seen within %v: %s", most, what)
 			}
 			return ctx.Err()
 		}
