@@ -52,6 +52,20 @@ test: ## all tests but those with containers
 test-compose: ## the containers, for real: outage, mail, and again with one node killed
 	$(GO) test -tags compose -count=1 -v -timeout 25m $(TESTFLAGS) ./tests/compose
 
+.PHONY: test-mta
+test-mta: ## mail through a real mail server (Exim, downloaded, not installed)
+	$(GO) test -tags mta -count=1 -v -timeout 9m $(TESTFLAGS) ./tests/mta
+
+.PHONY: test-netns
+test-netns: ## three nodes on a network that loses, delays and cuts; needs root (6 minutes)
+	@.ci/need ip=iproute2 nft=nftables nsenter=util-linux
+	$(GO) test -tags netns -count=1 -v -parallel 10 -timeout 14m $(TESTFLAGS) ./tests/netns
+
+.PHONY: test-upgrade
+test-upgrade: ## today's dmonitor and a newer one together, one node upgraded at a time; needs git (3 minutes)
+	@.ci/need git=git
+	$(GO) test -tags upgrade -count=1 -v -timeout 9m $(TESTFLAGS) ./tests/upgrade
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@.ci/fuzz $(FUZZTIME)
@@ -60,6 +74,20 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 ROUNDS  ?= 10
 TENS    ?= 6
 OUTAGES ?= 100
+
+# "make sim" plays SEEDS stories from FIRST on; with SEED it plays that one and prints it.
+SEEDS ?= 3000
+FIRST ?= 1
+SEED  ?= 0
+
+.PHONY: sim
+sim: ## thousands of stories of faults, simulated; SEED=7 prints one
+	$(GO) test -count=1 -timeout 60m ./tests/sim -seeds $(SEEDS) -first $(FIRST) -seed $(SEED)
+
+.PHONY: chaos
+chaos: ROUNDS = 30
+chaos: ## ROUNDS (30) outages in which real nodes are killed, frozen or stopped; SEED=7 draws the same ones again
+	$(GO) test ./tests/cluster -run 'TestKillRounds$$' -count=1 -v -timeout 24h -rounds $(ROUNDS) -seed $(SEED)
 
 .PHONY: bench
 bench: ## measure: running a plugin, the whole pipeline, from a FAIL to the mail (15 minutes)
@@ -82,7 +110,7 @@ vuln: $(GOVULNCHECK) ## known vulnerabilities in what the programs really call
 
 .PHONY: alone
 alone: ## build and vet every module without the workspace, as others would use it
-	@GOWORK=off .ci/each "$(MODULES)" sh -c '$(GO) build ./... && $(GO) vet -tags compose,bench ./...'
+	@GOWORK=off .ci/each "$(MODULES)" sh -c '$(GO) build ./... && $(GO) vet -tags compose,bench,mta,netns,upgrade ./...'
 
 .PHONY: tidy-check
 tidy-check: ## is every go.mod and go.sum as "go mod tidy" would write it?

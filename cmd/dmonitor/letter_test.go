@@ -20,7 +20,24 @@ func TestLettersNameCommandsThereAre(t *testing.T) {
 		Round: "r", By: "fra", Votes: []events.NodeVote{{Node: "fra", Site: "fra", Vote: events.Down, Status: events.Fail}},
 	}
 	n := events.Notice{ID: events.NoticeID("o", events.Opened, "ops@example.com"), Recipient: "ops@example.com", Created: now, Outage: o}
-	text := letter.Write(n, letter.Options{From: "dmonitor@example.com", Now: now, Attempt: 1}).Text
+	k := events.TroubleKey{Kind: events.TroubleNode, Node: "fra"}
+	gone := events.Trouble{
+		ID: "t-1", Trouble: "t", Step: 1, TroubleKey: k, Event: events.Began, Time: now, Began: now, Reason: "fra is gone", By: "nyc",
+	}
+	other := n
+	other.Outage.Host, other.ID = "mail.example.com", "other"
+	o2 := letter.Options{From: "dmonitor@example.com", Now: now, Attempt: 1}
+	for _, l := range []letter.Letter{
+		letter.Write(n, o2),
+		letter.WriteGroup([]letter.Item{{Notice: n, Attempt: 1}, {Notice: other, Attempt: 1}}, o2),
+		letter.Write(events.Notice{ID: "n", Recipient: "ops@example.com", Created: now, Trouble: &gone}, o2),
+	} {
+		namesCommandsThereAre(t, l.Text)
+	}
+}
+
+func namesCommandsThereAre(t *testing.T, text string) {
+	t.Helper()
 	named := 0
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)

@@ -43,9 +43,11 @@ type app struct {
 // commands is the command line, as kong reads it.
 type commands struct {
 	Run      runCmd      `cmd:"" help:"Run one monitoring host: every part in one process."`
+	Bus      busCmd      `cmd:"" help:"Run a member of the bus only: the third voice of two monitoring hosts."`
 	Demo     demoCmd     `cmd:"" help:"Three nodes, a host that goes down and an inbox, all on this machine."`
 	Validate validateCmd `cmd:"" help:"Check the configuration folder and say what is wrong with it."`
 	Status   statusCmd   `cmd:"" help:"What is down, and whether the nodes look."`
+	Nodes    nodesCmd    `cmd:"" help:"Who is a member and who is there; forget one that is gone."`
 	Outages  outagesCmd  `cmd:"" help:"List outages, or follow them as they come."`
 	Plugin   pluginCmd   `cmd:"" help:"Run a plugin here, as the prober would, and say how its answer counts."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

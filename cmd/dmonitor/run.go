@@ -30,6 +30,14 @@ func (runCmd) Help() string {
 // off a node with 2,000 checks (66 MiB to 49) and costs no CPU that shows. GOGC in the environment has the last word.
 const gcPercent = 50
 
+// untilEOF calls stop when standard input ends.
+func (a *app) untilEOF(stop func()) {
+	go func() {
+		_, _ = io.Copy(io.Discard, a.stdin)
+		stop()
+	}()
+}
+
 // Run runs scheduler, prober, arbiter and mailer on one bus.
 func (c runCmd) Run(a *app) error {
 	e, err := a.env()
@@ -42,10 +50,7 @@ func (c runCmd) Run(a *app) error {
 	ctx, cancel := context.WithCancel(a.ctx)
 	defer cancel()
 	if c.UntilEOF {
-		go func() {
-			_, _ = io.Copy(io.Discard, a.stdin)
-			cancel()
-		}()
+		a.untilEOF(cancel)
 	}
 	log := e.Logger(a.stderr)
 	log.Info().Msg(proc.VersionLine("dmonitor") + " starts")

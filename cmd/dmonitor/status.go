@@ -33,11 +33,14 @@ type status struct {
 	Down      []events.Outage   `json:"down"`
 	Blind     []blindCheck      `json:"blind"`
 	Conflicts []events.Conflict `json:"conflicts"`
+	Overload  []overload        `json:"overload"`
 	Scheduler string            `json:"scheduler"` // the node that holds the lease
 	Pending   uint64            `json:"notices_pending"`
 	Failed    []events.Delivery `json:"notices_failed"` // of the last day
 	Told      int               `json:"recipients"`
-	Trouble   string            `json:"trouble,omitempty"` // with dmonitor itself
+	Troubles  []events.Trouble  `json:"troubles"`          // of dmonitor itself, as they stand in the log
+	Operators int               `json:"operators"`         // recipients who are told of troubles
+	Trouble   string            `json:"trouble,omitempty"` // what keeps the log from being read or written now
 }
 
 // blindCheck is a check that too few sites can judge.
@@ -67,7 +70,7 @@ func (c statusCmd) Run(a *app) error {
 			"the bus answers but its log does not: do most of the members in nodes.txt run?",
 		}
 	}
-	unwell := len(s.Down) > 0 || len(s.Blind) > 0 || s.Trouble != ""
+	unwell := len(s.Down) > 0 || len(s.Blind) > 0 || s.Trouble != "" || len(s.Troubles) > 0
 	if c.JSON {
 		return printJSON(a.stdout, s, exitIf(unwell))
 	}
@@ -106,7 +109,7 @@ func listenForNodes(ctx context.Context, b *bus.Bus) ([]events.Presence, error) 
 
 // ask reads what the log knows.
 func ask(ctx context.Context, b *bus.Bus, nodes []events.Presence) (status, error) {
-	s := status{Nodes: list(nodes), Down: []events.Outage{}, Blind: []blindCheck{}, Failed: []events.Delivery{}}
+	s := status{Nodes: list(nodes), Down: []events.Outage{}, Blind: []blindCheck{}, Failed: []events.Delivery{}, Overload: []overload{}, Troubles: []events.Trouble{}}
 	contributions, err := b.Contributions(ctx)
 	if err != nil {
 		return s, fmt.Errorf("read the configuration: %w", err)
@@ -118,13 +121,25 @@ func ask(ctx context.Context, b *bus.Bus, nodes []events.Presence) (status, erro
 	// What follows is answered by whoever leads the log: nobody, while there is no majority. Then what can be read is told
 	// all the same.
 	if err := s.askLeaders(ctx, b); err != nil {
-		s.Trouble = "there is no majority of the members of the bus, or none yet: nobody is told of anything until there is one"
+		s.Trouble = "there is no majority of the members of the bus, or none yet: nothing can be committed; " +
+			"what two nodes agree on is told without it after half a minute"
 	}
+	troubles, err := b.LastTroubles(ctx)
+	if err != nil {
+		return s, fmt.Errorf("read the troubles: %w", err)
+	}
+	for _, t := range troubles {
+		if t.Event != events.Ended && t.Event != "" {
+			s.Troubles = append(s.Troubles, t.Trouble)
+		}
+	}
+	slices.SortFunc(s.Troubles, func(a, b events.Trouble) int { return a.Began.Compare(b.Began) })
 	results, err := b.LastResults(ctx)
 	if err != nil {
 		results = nil // They are kept in memory only, and may be away. What they would add is who abstains.
 	}
 	catalog := events.Merge(contributions)
+	s.Overload = overloads(catalog, nodes, results)
 	s.judge(catalog, views(catalog, nodes, last, results))
 	return s, nil
 }
@@ -155,6 +170,7 @@ func (s *status) askLeaders(ctx context.Context, b *bus.Bus) error {
 // judge fills in what follows from what was read. Who is able to judge a check is for the arbiter's own rules to say.
 func (s *status) judge(catalog events.Catalog, views []round.View) {
 	s.Checks, s.Told, s.Conflicts = len(catalog.Checks), len(catalog.Recipients), list(catalog.Conflicts)
+	s.Operators = len(catalog.Operators())
 	fine := s.Checks
 	for _, v := range views {
 		if !v.Configured {
@@ -206,6 +222,9 @@ func (s *status) print(w io.Writer, now time.Time) {
 	if s.Trouble != "" {
 		fmt.Fprintln(w, "  TROUBLE  "+s.Trouble)
 	}
+	for _, t := range s.Troubles {
+		fmt.Fprintf(w, "  TROUBLE  %s, since %s: %s\n", t.TroubleKey, moment(t.Began), t.Reason)
+	}
 	for _, o := range s.Down {
 		fmt.Fprintf(w, "  DOWN   %s  for %s, since %s (%s)\n         %s\n", o.Check, span(now.Sub(o.Opened)),
 			moment(o.Opened), howSure(o), seen(o.Votes, events.Down))
@@ -220,6 +239,7 @@ func (s *status) print(w io.Writer, now time.Time) {
 	if slices.ContainsFunc(s.Blind, func(b blindCheck) bool { return len(b.Why) == 0 && b.Agree > 1 }) {
 		fmt.Fprintln(w, "  hint:  add a node, or set DMONITOR_AGREE=1 to trust one pair of eyes")
 	}
+	printOverloads(w, s.Overload)
 	fmt.Fprintln(w)
 	var rows [][]string
 	for _, n := range s.Nodes {
@@ -231,8 +251,15 @@ func (s *status) print(w io.Writer, now time.Time) {
 	}
 	table(w, []string{"NODE", "SITE", "VERSION", "PLUGINS", "RUNNING", "LATE", ""}, rows)
 	fmt.Fprintf(w, "\n%s, %s told, %s waiting to be sent\n", plural(s.Checks, "check"), plural(s.Told, "recipient"), plural(int(s.Pending), "notice"))
+	if s.Told > 0 && s.Operators == 0 {
+		fmt.Fprintln(w, "  hint:  nobody is told of troubles of dmonitor itself: write \"operator: true\" into a file of alert.d")
+	}
 	for _, f := range s.Failed {
-		fmt.Fprintf(w, "  NOT SENT  %s %s to %s: %s\n", f.Event, f.Check, f.Recipient, f.Answer)
+		what := fmt.Sprintf("%s %s", f.Event, f.Check)
+		if f.Trouble != "" {
+			what = "trouble " + f.Trouble
+		}
+		fmt.Fprintf(w, "  NOT SENT  %s to %s: %s\n", what, f.Recipient, f.Answer)
 	}
 	for _, c := range s.Conflicts {
 		fmt.Fprintf(w, "  CONFLICT  %s: %s and %s define it differently; the newer edit, on %s, is in force\n", c.Check, c.Used, c.Other, c.Used)

@@ -39,7 +39,7 @@ func statusOf(nodes ...string) status {
 			{Node: "fra", Site: "fra", Vote: events.Down, Status: events.Fail}, {Node: "nyc", Site: "nyc", Vote: events.Down, Status: events.Fail},
 		},
 	}}}
-	s := status{Nodes: present, Down: []events.Outage{}, Blind: []blindCheck{}, Failed: []events.Delivery{}}
+	s := status{Nodes: present, Down: []events.Outage{}, Blind: []blindCheck{}, Failed: []events.Delivery{}, Overload: overloads(catalog, present, results), Troubles: []events.Trouble{}}
 	s.judge(catalog, views(catalog, present, last, results))
 	return s
 }
@@ -75,5 +75,24 @@ func TestStatusJSONHasLists(t *testing.T) {
 	data, err := json.Marshal(statusOf("fra", "nyc", "tokyo"))
 	if err != nil || bytes.Contains(data, []byte("null")) {
 		t.Errorf("%v: %s", err, data)
+	}
+}
+
+// A trouble of dmonitor itself is seen at once, and so is that nobody is told of it.
+func TestStatusShowsTroubles(t *testing.T) {
+	s := statusOf("fra", "nyc")
+	s.Told = 1
+	s.Troubles = []events.Trouble{{
+		TroubleKey: events.TroubleKey{Kind: events.TroubleNode, Node: "tokyo"}, Began: time.Now(), Reason: "tokyo has not said for 1m0s that it is there",
+	}}
+	s.Failed = []events.Delivery{{Trouble: "node-tokyo-1-1", Recipient: "ops@example.com", Answer: "550 no such user"}}
+	var out bytes.Buffer
+	s.print(&out, time.Now())
+	for _, want := range []string{
+		"TROUBLE  node tokyo, since", "has not said for 1m0s", "nobody is told of troubles", "NOT SENT  trouble node-tokyo-1-1 to ops@example.com: 550",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
 	}
 }

@@ -28,20 +28,36 @@ type door struct {
 // newDoor takes the address; the port may be 0. The door is shut. Handle is called for every connection, which is closed
 // when it returns.
 func newDoor(addr string, handle func(net.Conn)) (*door, error) {
+	at, hold, err := takePort(addr)
+	// Between the two binds an outgoing connection may get a port that the system has chosen. It chooses another one then.
+	for tries := 0; tries < 10 && errors.Is(err, syscall.EADDRINUSE) && choosesPort(addr); tries++ {
+		at, hold, err = takePort(addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &door{addr: at.String(), handle: handle, hold: hold, conns: map[net.Conn]struct{}{}}, nil
+}
+
+func choosesPort(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	return err == nil && port == "0"
+}
+
+func takePort(addr string) (at *net.TCPAddr, hold int, err error) {
 	// Once without sharing, so that an address that is somebody else's is told.
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	at := l.Addr().(*net.TCPAddr)
+	at = l.Addr().(*net.TCPAddr)
 	if err := l.Close(); err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	hold, err := holdPort(at)
-	if err != nil {
-		return nil, fmt.Errorf("hold %s: %w", at, err)
+	if hold, err = holdPort(at); err != nil {
+		return nil, -1, fmt.Errorf("hold %s: %w", at, err)
 	}
-	return &door{addr: at.String(), handle: handle, hold: hold, conns: map[net.Conn]struct{}{}}, nil
+	return at, hold, nil
 }
 
 // holdPort binds a socket to the address and does not listen.

@@ -32,9 +32,13 @@ func TestCluster(t *testing.T) {
 		{"the last result of every node and check", lastResults},
 		{"notices are queued once", noticesOnce},
 		{"a task comes again until it is done", tasks},
+		{"who puts notices back comes last", turns},
 		{"committed events are handled until it works", fanOut},
 		{"streams are scaled to the number of nodes", rescale},
 		{"a name is taken once", nameTaken},
+		{"a host whose disk was lost has all again", replacedHost},
+		{"nobody from outside uses the system account", systemAccount},
+		{"what a node's directory said can be dropped", dropped},
 		{"a cut link has no way around", noWayAround},
 		{"the catalog follows changes", catalog},
 		{"the catalog follows changes after its server died", catalogSurvives},
@@ -44,6 +48,7 @@ func TestCluster(t *testing.T) {
 		{"a lease ends by itself when its holder is cut off", leaseCut},
 		{"what was acknowledged survives the leader", leaderStops},
 		{"a minority writes nothing, and hears of it afterwards", minority},
+		{"who is cut off knows that there is no majority", majorityCut},
 		{"restarts that empty the memory don't stop the bus", memoryLost},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })

@@ -14,15 +14,22 @@ import (
 const (
 	pullWait      = 5 * time.Second
 	pullHeartbeat = time.Second
-	pullPause     = 5 * time.Second // the longest pause after an error
+	pullPause     = time.Second // the longest pause after an error: an election takes several, and then every second counts
 )
 
-// A handler has one message in its hands until it returns.
-type handler func(context.Context, jetstream.Msg, *jetstream.MsgMetadata)
+// A handler has one message in its hands until it returns, or the hold says that it is lost.
+type handler func(context.Context, jetstream.Msg, *jetstream.MsgMetadata, *hold)
 
 // consume takes messages of a stream's durable consumer one at a time until ctx ends, through elections, reconnects
 // and the loss of the consumer.
 func (b *Bus) consume(ctx context.Context, stream string, handle handler) error {
+	return b.keepPulling(ctx, stream, func(ctx context.Context, cons jetstream.Consumer) error {
+		return b.pull(ctx, cons, handle)
+	})
+}
+
+// keepPulling calls pull again and again until ctx ends, with pauses after errors.
+func (b *Bus) keepPulling(ctx context.Context, stream string, pull func(context.Context, jetstream.Consumer) error) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = readyTry, pullPause
 	var cons jetstream.Consumer
@@ -32,7 +39,7 @@ func (b *Bus) consume(ctx context.Context, stream string, handle handler) error 
 			cons, err = b.lookUp(ctx, stream)
 		}
 		if err == nil {
-			err = b.pull(ctx, cons, handle)
+			err = pull(ctx, cons)
 		}
 		if err == nil {
 			pause.Reset()
@@ -50,6 +57,9 @@ func (b *Bus) consume(ctx context.Context, stream string, handle handler) error 
 }
 
 func (b *Bus) lookUp(ctx context.Context, stream string) (jetstream.Consumer, error) {
+	if b.srv != nil && !b.mayMake() {
+		return nil, errors.New("the bus is not ready")
+	}
 	want := consumers()[stream]
 	if err := b.consumer(ctx, stream, want); err != nil {
 		return nil, err
@@ -62,6 +72,7 @@ func (b *Bus) lookUp(ctx context.Context, stream string) (jetstream.Consumer, er
 // pull asks for one message and has it handled. No message within pullWait is no error.
 func (b *Bus) pull(ctx context.Context, cons jetstream.Consumer, handle handler) error {
 	wait, stop := context.WithTimeout(ctx, pullWait)
+	h := newHold(time.Now())
 	msg, err := cons.Next(jetstream.FetchContext(wait), jetstream.FetchHeartbeat(pullHeartbeat))
 	stop()
 	if errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
@@ -74,30 +85,7 @@ func (b *Bus) pull(ctx context.Context, cons jetstream.Consumer, handle handler)
 	if err != nil {
 		return err
 	}
-	defer keep(msg)()
-	handle(ctx, msg, meta)
+	defer h.keep(msg)()
+	handle(ctx, msg, meta, h)
 	return nil
-}
-
-// keep tells the bus every few seconds that the message is in good hands, until it is told to stop.
-func keep(msg jetstream.Msg) (stop func()) {
-	until := time.Now().Add(keepFor)
-	done := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(keepEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case now := <-tick.C:
-				if now.After(until) || errors.Is(msg.InProgress(), jetstream.ErrMsgAlreadyAckd) {
-					return
-				}
-			}
-		}
-	}()
-	return func() { close(done); <-stopped }
 }

@@ -29,6 +29,30 @@ func (l *slowLog) due(now time.Time) bool {
 	return now.UnixNano()-last >= int64(logEvery) && l.last.CompareAndSwap(last, now.UnixNano())
 }
 
+// episode tells when it is time for a line about a trouble that goes on: when it has lasted for longer than an election,
+// which is none, and then at growing distance. The zero value knows of no trouble; put it back when there is none any more.
+type episode struct {
+	next  time.Time
+	pause time.Duration
+}
+
+// mostSilent is the longest time between two lines about the same trouble.
+const mostSilent = 10 * time.Minute
+
+func (e *episode) due(now time.Time) bool {
+	switch {
+	case e.next.IsZero():
+		e.pause = leaderless
+	case now.Before(e.next):
+		return false
+	default:
+		e.pause = min(2*e.pause, mostSilent)
+	}
+	told := !e.next.IsZero()
+	e.next = now.Add(e.pause)
+	return told
+}
+
 // ErrNotConnected is returned by Publish while there is no connection. The bus itself says so in the log, and when there
 // is one again.
 var ErrNotConnected = errors.New("not connected to the bus")

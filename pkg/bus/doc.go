@@ -30,6 +30,18 @@
 //     whatever a late holder still writes.
 //   - Whatever returns an error that is not ErrConflict or ErrNotFound may still have happened.
 //
+// # From one member to many, and back
+//
+// What a member kept while it was alone (events, notices that wait, deliveries, directories, and how far the consumers
+// are) goes with it into the first formation of a cluster: same sequences, same times, nothing republished. Where several
+// members have a history, that with the newest event is taken; the others' stay in their folders, and their logs say so.
+// A cluster that has formed already takes no history in. A member that is alone again goes on with the copies it had.
+// Both survive a kill at any moment: they are done again.
+//
+// SetNodes changes the list of members while the bus runs. Streams get as many copies as the new number allows. Who is
+// left out is taken out of the majority when the lists of all members agree and all of them answer, so that nothing
+// breaks while the list is edited on one host after the other.
+//
 // # For how long it may not work
 //
 // When the member that leads a log dies without a word, nothing can be written to that log until the others have
@@ -38,8 +50,9 @@
 // again. Reads (LastOutage, LastOutages, Outages, Deliveries, Contributions) are answered by any member that has
 // a copy, also without a majority; they may then be behind by what that member hasn't heard of yet.
 //
-// Without a majority of members nothing can be written at all. Publish and Subscribe go on working among those who
-// still reach each other.
+// Without a majority of members nothing can be written at all; Majority says so, and who is away. Publish and Subscribe
+// go on working among those who still reach each other. A member that starts then can't read anything either; it knows
+// what the nodes contributed last, because it keeps that in its data folder (FollowCatalog).
 //
 // Clocks: a lease's time to live runs on the clock of the log's leader; clocks that disagree cost availability, never
 // safety. Nothing else here depends on clocks that agree.

@@ -53,10 +53,10 @@ func (b *Bus) HoldLease(ctx context.Context, name, holder string, ttl time.Durat
 		since, err := l.take(ctx)
 		switch {
 		case err == nil:
-			l.troubled = time.Time{}
+			l.trouble = episode{}
 			l.hold(ctx, since, lead)
 		case errors.Is(err, ErrConflict):
-			l.troubled = time.Time{}
+			l.trouble = episode{}
 		case ctx.Err() == nil:
 			l.tell(err, time.Now())
 		}
@@ -86,20 +86,14 @@ type lease struct {
 	name, holder string
 	tenant       string
 	ttl          time.Duration
-	rev          uint64    // of our last write
-	troubled     time.Time // since when it can't be competed for; zero: it can
+	rev          uint64 // of our last write
+	trouble      episode
 }
 
 // tell logs that the lease can't be competed for. An election, which is no trouble, takes up to 9 s.
 func (l *lease) tell(err error, now time.Time) {
-	if l.troubled.IsZero() {
-		l.troubled = now
-	}
 	level := zerolog.DebugLevel
-	if now.Sub(l.troubled) >= leaderless {
-		if !l.b.slow.due(now) {
-			return
-		}
+	if l.trouble.due(now) {
 		level = zerolog.WarnLevel
 	}
 	l.b.log.WithLevel(level).Err(err).Msgf("can't compete for the lease %q; trying again", l.name)

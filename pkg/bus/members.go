@@ -1,8 +1,12 @@
 package bus
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/dmonitor/dmonitor/pkg/bus/embed"
 )
 
 // How often a member looks who is there, and how long after somebody came back what was missed is sure to have been
@@ -10,6 +14,7 @@ import (
 const (
 	lookEvery   = time.Second
 	settleAfter = 10 * time.Second
+	maxMembers  = 64 // that are listened to; nobody has as many
 )
 
 // Members lists the other members that this one is connected to, by name, sorted. It is empty for a standalone member
@@ -52,4 +57,25 @@ func (b *Bus) watchMembers() {
 			here = now
 		}
 	}
+}
+
+// A Member is what a member of the bus says about itself when it is asked.
+type Member struct {
+	Name    string         `json:"name"`
+	Site    string         `json:"site"`
+	Version string         `json:"version"`
+	Listed  []embed.Listed `json:"listed"` // the members by its own list of nodes, and who answers there
+}
+
+// AskMembers asks who is there, and returns those who answer within half a second, sorted by name. Any process that is
+// connected may ask.
+func (b *Bus) AskMembers(ctx context.Context) ([]Member, error) {
+	if !b.nc.IsConnected() {
+		return nil, fmt.Errorf("ask the members: %w", ErrNotConnected)
+	}
+	var out []Member
+	for _, w := range b.words(ctx, maxMembers) {
+		out = append(out, Member{Name: w.Name, Site: w.Site, Version: w.Version, Listed: w.Listed})
+	}
+	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,8 @@ type Options struct {
 	Creds string
 	// Node is this process's name on the bus, as events.ValidateNode wants it. Two members never share one.
 	Node string
+	// Site and Version are what this member says of itself when somebody asks who is there; they decide nothing.
+	Site, Version string
 	// Nodes are the addresses of all members, host:port, this one included. None or one: standalone.
 	Nodes []string
 	// Listen is the address for the other members (DMONITOR_LISTEN); empty: ":2929". Not opened when standalone.
@@ -70,11 +73,18 @@ type Bus struct {
 	closed  chan struct{}  // the connection is closed for good
 	never   chan error     // Failed of a process that embeds nothing
 	slow    slowLog
+	passed  sync.Map // slowLog by kind of stored message, see passOver
 	tending sync.Once
+	settled atomic.Bool // the streams of this cluster are made, by whoever it was; see settle
 
 	mu        sync.Mutex
 	reconnect map[int]func()
 	nextID    int
+	past      *past    // what this node kept while it was alone, until it is known what becomes of it
+	history   *history // the same in a word
+	listed    listed
+
+	memory memory // what the nodes contributed last
 }
 
 // Open starts the member, or connects. It does not wait for other members, nor, with URL, for the bus to be there: that
@@ -94,21 +104,42 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.srv = srv
+		b.srv, b.memory.folder = srv, o.Data
 		opts = append(opts, nats.InProcessServer(srv)) // stays with its own server, whatever happens
 	} else if o.Creds != "" {
 		opts = append(opts, nats.UserCredentials(o.Creds))
 	}
-	if err := b.connect(opts); err != nil {
+	err := b.connect(opts)
+	if err == nil && b.srv != nil {
+		err = b.join(ctx)
+	}
+	if err != nil {
+		if b.nc != nil {
+			b.nc.Close()
+		}
 		if b.srv != nil {
 			err = errors.Join(err, b.srv.Stop(ctx))
 		}
 		return nil, err
 	}
-	if b.srv != nil && b.srv.Clustered() {
-		b.background(b.watchMembers)
-	}
 	return b, nil
+}
+
+// join begins what only members do.
+func (b *Bus) join(ctx context.Context) error {
+	if err := b.openPast(ctx); err != nil {
+		return err
+	}
+	if err := b.answerMembers(); err != nil {
+		b.closePast()
+		return fmt.Errorf("answer the other members: %w", err)
+	}
+	if !b.srv.Clustered() {
+		return nil
+	}
+	b.background(b.watchMembers)
+	b.background(b.keepMembers)
+	return nil
 }
 
 func (b *Bus) connect(opts []nats.Option) error {
@@ -237,6 +268,7 @@ func (b *Bus) Close(ctx context.Context) error {
 	b.begin()
 	b.mu.Unlock()
 	b.tasks.Wait()
+	b.closePast()
 	if b.nc.IsConnected() {
 		flush, stop := context.WithTimeout(ctx, connectWait)
 		_ = b.nc.FlushWithContext(flush) // nobody waits for what is lost here

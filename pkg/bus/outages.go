@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -94,8 +95,9 @@ func refusal(err error) (jetstream.ErrorCode, string) {
 	return 0, ""
 }
 
-// LastOutage reads the last event of a check. It returns ErrNotFound if there is none. The log's leader is asked first;
-// while there is none, whoever has a copy answers, which may be behind.
+// LastOutage reads the last event of a check. It returns ErrNotFound if there is none that this version can read; if there
+// are others, Seq is that of the last one all the same, since the next proposal has to follow it. The log's leader is asked
+// first; while there is none, whoever has a copy answers, which may be behind.
 func (b *Bus) LastOutage(ctx context.Context, c events.Check) (Committed, error) {
 	m, err := b.lastFromLeader(ctx, events.StreamOutages, events.ProposeFilter(c))
 	if errors.Is(err, ErrNotFound) {
@@ -107,25 +109,27 @@ func (b *Bus) LastOutage(ctx context.Context, c events.Check) (Committed, error)
 		}
 	}
 	// No leader, or an event of a newer version that hides the one we know.
-	all, err := b.lastOutages(ctx, events.ProposeFilter(c))
+	all, newest, err := b.lastOutages(ctx, events.ProposeFilter(c))
 	if err != nil {
 		return Committed{}, err
 	}
 	got, ok := all[c]
 	if !ok {
-		return Committed{}, ErrNotFound
+		return Committed{Outage: events.Outage{Check: c}, Seq: newest[c]}, ErrNotFound
 	}
 	return got, nil
 }
 
-// LastOutages reads the last event of every check that has one.
+// LastOutages reads the last event of every check that has one this version can read.
 func (b *Bus) LastOutages(ctx context.Context) (map[events.Check]Committed, error) {
-	return b.lastOutages(ctx, events.AllPropose)
+	last, _, err := b.lastOutages(ctx, events.AllPropose)
+	return last, err
 }
 
-func (b *Bus) lastOutages(ctx context.Context, pattern string) (map[events.Check]Committed, error) {
-	last := map[events.Check]Committed{}
-	newest := map[events.Check]uint64{}
+// lastOutages also returns the sequence of each check's newest event, read or not.
+func (b *Bus) lastOutages(ctx context.Context, pattern string) (last map[events.Check]Committed, newest map[events.Check]uint64, err error) {
+	last = map[events.Check]Committed{}
+	newest = map[events.Check]uint64{}
 	fold := func(m stored) error {
 		_, check, err := events.ParseOutageSubject(m.subject)
 		if err != nil {
@@ -141,25 +145,33 @@ func (b *Bus) lastOutages(ctx context.Context, pattern string) (map[events.Check
 		}
 		return nil
 	}
-	err := b.readLast(ctx, events.StreamOutages, pattern, fold)
+	err = b.readLast(ctx, events.StreamOutages, pattern, fold)
 	if errors.Is(err, errTooMany) {
 		err = b.readLastByConsumer(ctx, events.StreamOutages, pattern, fold)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for check, got := range last {
 		got.Seq = newest[check] // what the next proposal is compared with, also if we can't read it
 		last[check] = got
 	}
-	return last, nil
+	return last, newest, nil
 }
 
 // Outages reads the history from a time on (the zero time: all of it), oldest first, up to now. An error of handle ends
 // it and is returned.
 func (b *Bus) Outages(ctx context.Context, since time.Time, handle func(Committed) error) error {
-	return b.readSince(ctx, events.StreamOutages, events.AllPropose, since, func(m stored) error {
-		got, known, err := toCommitted(m)
+	return readEvents(ctx, b, events.StreamOutages, events.AllPropose, since, toCommitted, handle)
+}
+
+// readEvents reads the events of a log that match a pattern, from a time on, oldest first. What can't be read is logged
+// and passed over; what only a newer version knows is passed over.
+func readEvents[C any](ctx context.Context, b *Bus, stream, pattern string, since time.Time,
+	decode func(stored) (c C, known bool, err error), handle func(C) error,
+) error {
+	return b.readSince(ctx, stream, pattern, since, func(m stored) error {
+		got, known, err := decode(m)
 		switch {
 		case err != nil:
 			return b.passOver(m, err)
@@ -215,9 +227,14 @@ func toCommitted(m stored) (c Committed, known bool, err error) {
 	return Committed{Outage: o, Seq: m.seq, Stored: m.time}, true, nil
 }
 
-// passOver logs a stored message that can't be read; the others still are.
+// passOver logs a stored message that can't be read; the others still are. One kind of messages doesn't hide another.
 func (b *Bus) passOver(m stored, err error) error {
-	if b.slow.due(time.Now()) {
+	kind := m.subject
+	if words := strings.SplitN(kind, ".", 3); len(words) == 3 {
+		kind = words[0] + "." + words[1]
+	}
+	said, _ := b.passed.LoadOrStore(kind, &slowLog{})
+	if slow, ok := said.(*slowLog); ok && slow.due(time.Now()) {
 		b.log.Warn().Err(err).Uint64("seq", m.seq).Msgf("stored message on %s can't be read; passed over", m.subject)
 	}
 	return nil

@@ -119,6 +119,45 @@ func tasks(t *testing.T, c *bustest.Cluster) {
 	eventually(t, "an empty queue", func() bool { return pending(t, c.Bus(0)) == 0 })
 }
 
+// Whoever puts notices back comes last when they are handed out again, so that others have their try; and when there is
+// nobody else, they come back to him.
+func turns(t *testing.T, c *bustest.Cluster) {
+	const total = 6
+	const delay = 8 * time.Second // the others have to stand in line before it ends
+	for i := range total {
+		must(t, c.Bus(0).PutNotice(within(t), notice(opened(check(hostN(i)), "n0"), "turns@example.com")))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var failed, sent atomic.Int32
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = c.Bus(0).ConsumeNotices(ctx, total, func(ctx context.Context, task *bus.Task) {
+			if failed.Add(1) <= total {
+				must(t, task.Retry(delay))
+				return
+			}
+			must(t, task.Done(ctx))
+		})
+	})
+	eventually(t, "all have been put back", func() bool { return failed.Load() == total })
+	others, end := context.WithCancel(ctx)
+	wg.Go(func() {
+		_ = c.Bus(1).ConsumeNotices(others, total, func(ctx context.Context, task *bus.Task) {
+			must(t, task.Done(ctx))
+			sent.Add(1)
+		})
+	})
+	eventually(t, "all are sent by the other", func() bool { return pending(t, c.Bus(2)) == 0 })
+	if sent.Load() != total || failed.Load() != total {
+		t.Errorf("the other sent %d of %d; who had put them back got %d of them again", sent.Load(), total, failed.Load()-total)
+	}
+	end()
+	must(t, c.Bus(0).PutNotice(within(t), notice(opened(check("turns.example.com"), "n0"), "turns@example.com")))
+	eventually(t, "one more is sent by who is left", func() bool { return pending(t, c.Bus(2)) == 0 })
+	stop()
+	wg.Wait()
+}
+
 // An event whose handling fails comes again; one that was handled doesn't, though several listen.
 func fanOut(t *testing.T, c *bustest.Cluster) {
 	ctx, stop := context.WithCancel(t.Context())

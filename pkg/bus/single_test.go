@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -228,26 +227,6 @@ func TestInsecureIsLoud(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), `"level":"warn"`) {
 		t.Errorf("not a warning:\n%s", &log)
-	}
-}
-
-// A node that goes from one mode to the other is told that its history stays behind.
-func TestOtherModesHistoryIsNamed(t *testing.T) {
-	var log lockedBuffer
-	o := bus.Options{Node: "alone", Data: t.TempDir(), ClientListen: "127.0.0.1:0", Log: zerolog.New(&log)}
-	must(t, openReady(t, o).Close(within(t)))
-	if strings.Contains(log.String(), "NOT carried over") {
-		t.Fatalf("told without a reason:\n%s", &log)
-	}
-	o.Nodes, o.Listen = []string{freePort(t), freePort(t)}, "127.0.0.1:0"
-	b, err := bus.Open(within(t), o)
-	must(t, err)
-	must(t, b.Close(within(t)))
-	if want := "NOT carried over"; !strings.Contains(log.String(), want) || !strings.Contains(log.String(), "bus-single") {
-		t.Errorf("not told:\n%s", &log)
-	}
-	if _, err := os.Stat(filepath.Join(o.Data, "bus-single", "jetstream")); err != nil {
-		t.Errorf("the old store was touched: %v", err)
 	}
 }
 

@@ -16,6 +16,7 @@ const (
 	outagesBytes   = 1 << 30
 	noticesBytes   = 256 << 20
 	noticesMemory  = 24 * time.Hour // a notice is queued once per id for so long; a mailer gives up after as long
+	troublesBytes  = 64 << 20       // one that lists 200 blind checks is 50 KB
 	deliveriesAge  = 90 * 24 * time.Hour
 	deliveryBytes  = 64 << 20
 	resultsAge     = 24 * time.Hour
@@ -84,10 +85,16 @@ func streams(nodes int) []jetstream.StreamConfig {
 			MaxAge: resultsAge, MaxBytes: resultsBytes, MaxMsgsPerSubject: resultsPerNode,
 			Discard: jetstream.DiscardOld, AllowDirect: true,
 		},
+		{
+			Name: events.StreamTroubles, Description: "events of troubles of dmonitor itself, committed by compare-and-swap",
+			Subjects:  []string{events.AllProposeTrouble},
+			RePublish: &jetstream.RePublish{Source: events.AllProposeTrouble, Destination: events.AllTroubles},
+			MaxAge:    outagesAge, MaxBytes: troublesBytes, Discard: jetstream.DiscardOld, AllowDirect: true,
+		},
 		bucket(events.BucketConfig, "what each node's directory says"),
 		bucket(events.BucketLeases, "who leads"),
 	}
-	config, leases := &all[4], &all[5]
+	config, leases := &all[5], &all[6]
 	config.RePublish = &jetstream.RePublish{
 		Source: kvKey(events.BucketConfig, ">"), Destination: events.AllConfig, HeadersOnly: true,
 	}
@@ -121,9 +128,13 @@ func consumers() map[string]jetstream.ConsumerConfig {
 			AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxAckPending,
 		}
 	}
+	send := durable(events.ConsumerSend, "notices, to be sent")
+	// A consumer that was made without this takes the same pulls, and serves them in the order in which they came.
+	send.PriorityPolicy, send.PriorityGroups = jetstream.PriorityPolicyPrioritized, []string{senders}
 	return map[string]jetstream.ConsumerConfig{
-		events.StreamOutages: durable(events.ConsumerFanOut, "committed events, to be made into notices"),
-		events.StreamNotices: durable(events.ConsumerSend, "notices, to be sent"),
+		events.StreamOutages:  durable(events.ConsumerFanOut, "committed events, to be made into notices"),
+		events.StreamTroubles: durable(events.ConsumerFanOut, "committed events, to be made into notices"),
+		events.StreamNotices:  send,
 	}
 }
 

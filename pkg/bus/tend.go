@@ -28,7 +28,7 @@ func isCache(s jetstream.StreamConfig) bool { return s.Storage == jetstream.Memo
 // no leader for too long is made anew, empty.
 func (b *Bus) tend() {
 	var cache jetstream.StreamConfig
-	for _, s := range streams(len(b.o.Nodes)) {
+	for _, s := range streams(len(b.nodes())) {
 		if isCache(s) {
 			cache = s
 		}

@@ -99,6 +99,17 @@ func (c Catalog) RecipientsOf(check Check) []string {
 	return out
 }
 
+// Operators lists the addresses that are told of troubles of dmonitor itself, sorted.
+func (c Catalog) Operators() []string {
+	var out []string
+	for _, r := range c.Recipients {
+		if r.Operator {
+			out = append(out, r.Address)
+		}
+	}
+	return out
+}
+
 // Sorted lists the definitions by host, then test.
 func (c Catalog) Sorted() []Definition {
 	return slices.SortedFunc(maps.Values(c.Checks), func(a, b Definition) int {

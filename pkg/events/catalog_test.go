@@ -172,3 +172,19 @@ func TestLooksFrom(t *testing.T) {
 		t.Error("LooksFrom")
 	}
 }
+
+// TestOperators: who says so, or has an empty file (package confdir fills that in), whatever else he wants to hear of.
+func TestOperators(t *testing.T) {
+	cat := events.Merge([]events.Contribution{{Node: "a", Recipients: []events.Recipient{
+		{Address: "web@example.com", Hosts: []string{"www.*"}},
+		{Address: "ops@example.com", Operator: true},
+		{Address: "not-me@example.com"},
+		{Address: "db@example.com", Tests: []string{"mysql"}, Operator: true},
+	}}})
+	if got, want := cat.Operators(), []string{"db@example.com", "ops@example.com"}; !slices.Equal(got, want) {
+		t.Errorf("operators %q, want %q", got, want)
+	}
+	if got := (events.Catalog{}).Operators(); len(got) != 0 {
+		t.Errorf("operators of nothing: %q", got)
+	}
+}

@@ -20,7 +20,7 @@ const MaxMessage = 4 << 20
 var (
 	ErrVersion = errors.New("message is of a newer version than this program knows")
 	ErrSubject = errors.New("message does not belong on the subject it came on")
-	ErrEvent   = errors.New("not an event this program knows") // of an outage; a reader ignores it
+	ErrEvent   = errors.New("not an event this program knows") // of an outage or a trouble; a reader leaves it to newer ones
 )
 
 // Message is anything that travels on the bus.

@@ -74,7 +74,7 @@ type Recipient struct {
 	Address  string    `json:"address"`
 	Hosts    []string  `json:"hosts,omitempty"` // globs as path.Match has them; empty: every host
 	Tests    []string  `json:"tests,omitempty"`
-	Operator bool      `json:"operator"` // looks after dmonitor itself; no notice about that is sent yet
+	Operator bool      `json:"operator"` // is told of troubles of dmonitor itself; whose file is empty is an operator
 	Edited   time.Time `json:"edited"`
 }
 

@@ -96,8 +96,14 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	for _, s := range samples() {
-		if s.name == "notice" {
-			s.message.(*events.Notice).Outage.V = 1
+		switch m := s.message.(type) {
+		case *events.Notice:
+			m.Outage.V = 1
+			if m.Trouble != nil {
+				m.Trouble.V, m.Outage.V = 1, 0
+			}
+		case *events.Uncommitted:
+			m.Outage.V = 1
 		}
 		if err := s.message.Validate(); err != nil {
 			t.Errorf("%s: %v", s.name, err)

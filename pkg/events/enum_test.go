@@ -84,6 +84,8 @@ func TestEnumsAreWalkedWhole(t *testing.T) {
 	walk(t, "Vote", Votes, Vote.validate)
 	walk(t, "Event", Events, Event.validate)
 	walk(t, "Outcome", Outcomes, Outcome.validate)
+	walk(t, "TroubleKind", TroubleKinds, TroubleKind.validate)
+	walk(t, "TroubleEvent", TroubleEvents, TroubleEvent.validate)
 }
 
 // The word that decides everything: how a status counts. A status without a line here fails.

@@ -63,8 +63,12 @@ func FuzzDecodeResult(f *testing.F)       { fuzzDecode[events.Result](f, "result
 func FuzzDecodePresence(f *testing.F)     { fuzzDecode[events.Presence](f, "presence") }
 func FuzzDecodeContribution(f *testing.F) { fuzzDecode[events.Contribution](f, "contribution") }
 func FuzzDecodeOutage(f *testing.F)       { fuzzDecode[events.Outage](f, "outage-opened", "outage-closed") }
-func FuzzDecodeNotice(f *testing.F)       { fuzzDecode[events.Notice](f, "notice") }
-func FuzzDecodeDelivery(f *testing.F)     { fuzzDecode[events.Delivery](f, "delivery") }
+
+func FuzzDecodeNotice(f *testing.F)      { fuzzDecode[events.Notice](f, "notice", "notice-trouble") }
+func FuzzDecodeDelivery(f *testing.F)    { fuzzDecode[events.Delivery](f, "delivery") }
+func FuzzDecodeTrouble(f *testing.F)     { fuzzDecode[events.Trouble](f, "trouble-began", "trouble-ended") }
+func FuzzDecodeUncommitted(f *testing.F) { fuzzDecode[events.Uncommitted](f, "uncommitted") }
+func FuzzDecodeTold(f *testing.F)        { fuzzDecode[events.Told](f, "told") }
 
 func FuzzParseResultSubject(f *testing.F) {
 	f.Add("dmonitor.results.tokyo-1.ssh.www.example.com")

@@ -201,7 +201,34 @@ func (g gen) messages() []sample {
 			Notice: g.from(lower, 32, 32), Outcome: pick(g, events.Outcomes), Outage: g.id(), Event: pick(g, events.Events), Check: g.check(),
 			Recipient: recipient, Time: g.time(), Attempts: g.IntN(9), Answer: g.text(10_000), By: g.text(300),
 		}, decoder[events.Delivery]},
+		{"trouble", g.trouble(), decoder[events.Trouble]},
+		{"uncommitted", &events.Uncommitted{By: g.node(), Since: g.time(), Trouble: g.trouble()}, decoder[events.Uncommitted]},
+		{"told", &events.Told{
+			By: g.node(), About: events.OutageSubject(o.Event, o.Check), Event: g.id(), Claim: g.IntN(2) == 0,
+			Recipients: some(g, 4, g.address), Decided: g.time(), Time: g.time(),
+		}, decoder[events.Told]},
 	}
+}
+
+func (g gen) trouble() *events.Trouble {
+	k := events.TroubleKey{Kind: pick(g, events.TroubleKinds)}
+	if k.Kind == events.TroubleNode {
+		k.Node = g.node()
+	}
+	id, event, step := events.TroubleID(k, g.time()), pick(g, []events.TroubleEvent{events.Began, events.Ended}), 1
+	if event != events.Began {
+		step += 1 + g.IntN(9)
+	}
+	t := &events.Trouble{
+		ID: events.TroubleEventID(id, step), Trouble: id, Step: step, TroubleKey: k, Event: event, Time: g.time(), Began: g.time(),
+		Reason: g.text(3000), By: g.text(300),
+	}
+	if k.Kind == events.TroubleBlind && event == events.Began {
+		for range 1 + g.IntN(300) {
+			t.Checks = append(t.Checks, events.BlindCheck{Check: g.check(), Able: g.IntN(3), Agree: 1 + g.IntN(4), Reason: g.text(2000)})
+		}
+	}
+	return t
 }
 
 // outageLike copies o, so that encoding the copy doesn't touch it.

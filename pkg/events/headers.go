@@ -18,6 +18,7 @@ const (
 
 	cloudEventsVersion = "1.0"
 	typePrefix         = "org.dmonitor.outage."
+	troublePrefix      = "org.dmonitor.trouble."
 )
 
 // Headers returns the event's CloudEvents headers.

@@ -9,18 +9,26 @@ import (
 	"time"
 )
 
-// Notice is one message about an outage to one recipient, waiting in the work queue.
+// Notice is one message about an outage, or about a trouble of dmonitor itself, to one recipient, waiting in the work
+// queue.
 type Notice struct {
 	V         int       `json:"v"`
-	ID        string    `json:"id"` // NoticeID; also the mail's Message-ID, so that a doubled mail is seen as one
+	ID        string    `json:"id"` // NoticeID or TroubleNoticeID; a mail's Message-ID is made of it
 	Recipient string    `json:"recipient"`
-	Created   time.Time `json:"created"` // when it was put into the queue
-	Outage    Outage    `json:"event"`   // the committed event it tells of
+	Created   time.Time `json:"created"`           // when it was put into the queue
+	Outage    Outage    `json:"event,omitzero"`    // the committed event it tells of
+	Trouble   *Trouble  `json:"trouble,omitempty"` // or this one
 }
 
 // NoticeID is the same whoever fans out: hash of outage, event and recipient.
 func NoticeID(outage string, e Event, recipient string) string {
 	sum := sha256.Sum256([]byte(outage + "\n" + string(e) + "\n" + fold(recipient)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// TroubleNoticeID is NoticeID for an event of a trouble.
+func TroubleNoticeID(eventID, recipient string) string {
+	sum := sha256.Sum256([]byte("trouble\n" + eventID + "\n" + fold(recipient)))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -35,20 +43,34 @@ func (n *Notice) Validate() error {
 	if err := ValidateRecipient(n.Recipient); err != nil {
 		return err
 	}
-	if err := validateVersion(n.Outage.V); err != nil {
-		return fmt.Errorf("event: %w", err)
+	var want string
+	if n.Trouble != nil {
+		if n.Outage.ID != "" {
+			return fmt.Errorf("an event of an outage and one of a trouble: want one of them")
+		}
+		if err := validateInner(nil, n.Trouble); err != nil {
+			return err
+		}
+		want = TroubleNoticeID(n.Trouble.ID, n.Recipient)
+	} else {
+		if err := validateInner(&n.Outage, nil); err != nil {
+			return err
+		}
+		want = NoticeID(n.Outage.Outage, n.Outage.Event, n.Recipient)
 	}
-	if err := n.Outage.Validate(); err != nil {
-		return err
-	}
-	if want := NoticeID(n.Outage.Outage, n.Outage.Event, n.Recipient); n.ID != want {
+	if n.ID != want {
 		return fmt.Errorf("id %q: want %q", clip(n.ID), want)
 	}
 	return validateTime("created", n.Created)
 }
 
 func (n *Notice) tidy() {
-	n.Outage.V, n.Created = Version, stamp(n.Created)
+	n.Created = stamp(n.Created)
+	if n.Trouble != nil {
+		n.Trouble = n.Trouble.tidied()
+		return
+	}
+	n.Outage.V = Version
 	n.Outage.tidy()
 }
 
@@ -60,6 +82,7 @@ type Delivery struct {
 	V       int     `json:"v"`
 	Notice  string  `json:"notice"`
 	Outcome Outcome `json:"outcome"`
+	Trouble string  `json:"trouble,omitempty"` // id of the trouble's event; then the next three are empty
 	Outage  string  `json:"outage"`
 	Event   Event   `json:"event"`
 	Check
@@ -84,13 +107,7 @@ func (d *Delivery) Validate() error {
 	if strings.ContainsAny(d.Notice, ".*>") {
 		return fmt.Errorf("notice %q: not one subject token", clip(d.Notice))
 	}
-	if err := validateID("outage", d.Outage); err != nil {
-		return err
-	}
-	if err := d.Event.validate(); err != nil {
-		return err
-	}
-	if err := d.Check.Validate(); err != nil {
+	if err := d.validateWhat(); err != nil {
 		return err
 	}
 	if err := ValidateRecipient(d.Recipient); err != nil {
@@ -104,6 +121,23 @@ func (d *Delivery) Validate() error {
 		validateText("answer", d.Answer, MaxOutput),
 		validateText("by", d.By, maxWord),
 	)
+}
+
+// validateWhat checks what the notice was about.
+func (d *Delivery) validateWhat() error {
+	if d.Trouble != "" {
+		if d.Outage != "" || d.Event != "" || d.Check != (Check{}) {
+			return fmt.Errorf("an outage and a trouble: want one of them")
+		}
+		return validateID("trouble", d.Trouble)
+	}
+	if err := validateID("outage", d.Outage); err != nil {
+		return err
+	}
+	if err := d.Event.validate(); err != nil {
+		return err
+	}
+	return d.Check.Validate()
 }
 
 func (d *Delivery) tidy() {

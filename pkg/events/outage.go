@@ -29,6 +29,23 @@ type Outage struct {
 	Reason string     `json:"reason"`         // one sentence for people
 	By     string     `json:"by"`             // the arbiter whose proposal was committed
 	Note   string     `json:"note,omitempty"` // the check's note
+	Gap    *Gap       `json:"gap,omitempty"`  // on a closed event: when it may have come up unseen
+}
+
+// Gap is a time in which nobody looked, because dmonitor did not run where this was decided.
+type Gap struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+func (g *Gap) validate() error {
+	if g == nil {
+		return nil
+	}
+	if g.From.IsZero() || g.To.Before(g.From) {
+		return fmt.Errorf("gap from %v to %v: want two moments, the earlier first", g.From, g.To)
+	}
+	return cmp.Or(validateTime("gap", g.From), validateTime("gap", g.To))
 }
 
 // OutageID names an outage after its check and the round that opened it.
@@ -84,6 +101,7 @@ func (o *Outage) Validate() error {
 		validateText("reason", o.Reason, MaxReason),
 		validateText("by", o.By, maxWord),
 		validateText("note", o.Note, MaxNote),
+		o.Gap.validate(),
 	)
 }
 
@@ -116,6 +134,9 @@ func (o *Outage) validateProof() error {
 func (o *Outage) tidy() {
 	o.Time, o.Opened = stamp(o.Time), stamp(o.Opened)
 	o.Reason, o.By, o.Note = CleanText(o.Reason, MaxReason), CleanText(o.By, maxWord), CleanText(o.Note, MaxNote)
+	if o.Gap != nil {
+		o.Gap = &Gap{From: stamp(o.Gap.From), To: stamp(o.Gap.To)}
+	}
 	o.Votes = list(slices.Clone(o.Votes))
 	for i := range o.Votes {
 		v := &o.Votes[i]

@@ -45,6 +45,46 @@ func samples() []sample {
 		{"outage-closed", &closed, decoder[events.Outage]},
 		{"notice", sampleNotice(), decoder[events.Notice]},
 		{"delivery", sampleDelivery(), decoder[events.Delivery]},
+		{"trouble-began", sampleBlind(), decoder[events.Trouble]},
+		{"trouble-ended", sampleNodeBack(), decoder[events.Trouble]},
+		{"notice-trouble", sampleTroubleNotice(), decoder[events.Notice]},
+		{"uncommitted", &events.Uncommitted{By: "tokyo-1", Since: at(90 * ms), Outage: &opened}, decoder[events.Uncommitted]},
+		{"told", sampleTold(), decoder[events.Told]},
+		{"told-ask", &events.ToldAsk{By: "frankfurt-1", About: events.OutageSubject(events.Opened, ssh)}, decoder[events.ToldAsk]},
+	}
+}
+
+func sampleBlind() *events.Trouble {
+	k := events.TroubleKey{Kind: events.TroubleBlind}
+	id := events.TroubleID(k, noon)
+	return &events.Trouble{
+		ID: events.TroubleEventID(id, 1), Trouble: id, Step: 1, TroubleKey: k, Event: events.Began, Time: noon, Began: at(-2 * time.Minute),
+		Checks: []events.BlindCheck{{Check: ssh, Able: 1, Agree: 2, Reason: "only tokyo-1 is able to look; 2 sites have to agree; frankfurt-1 is gone"}},
+		Total:  1, Reason: "1 check can't be judged", By: "tokyo-1",
+	}
+}
+
+func sampleNodeBack() *events.Trouble {
+	k := events.TroubleKey{Kind: events.TroubleNode, Node: "frankfurt-1"}
+	id := events.TroubleID(k, noon)
+	return &events.Trouble{
+		ID: events.TroubleEventID(id, 2), Trouble: id, Step: 2, TroubleKey: k, Event: events.Ended, Time: at(time.Hour), Began: at(-time.Minute),
+		Reason: "frankfurt-1 is there again", By: "tokyo-1",
+	}
+}
+
+func sampleTroubleNotice() *events.Notice {
+	t := sampleBlind()
+	return &events.Notice{
+		ID: events.TroubleNoticeID(t.ID, "ops@example.com"), Recipient: "ops@example.com", Created: at(50 * ms), Trouble: t,
+	}
+}
+
+func sampleTold() *events.Told {
+	o := openedOutage()
+	return &events.Told{
+		By: "tokyo-1", About: events.OutageSubject(events.Opened, ssh), Event: o.ID, Recipients: []string{"ops@example.com"},
+		Decided: o.Time, Time: at(33 * time.Second),
 	}
 }
 

@@ -17,6 +17,12 @@ const (
 	SubjectDeliveries = "dmonitor.deliveries." // + <outcome>.<notice id>
 	SubjectConfig     = "dmonitor.config."     // + <node>; says that the node's Contribution was stored, without a body
 
+	SubjectProposeTrouble = "dmonitor.propose-trouble." // + <event>.<kind>.<node, or "all">
+	SubjectTroubles       = "dmonitor.troubles."        // + <event>.<kind>.<node, or "all">; committed only
+	SubjectUncommitted    = "dmonitor.uncommitted."     // + <node>
+	SubjectTold           = "dmonitor.told."            // + <node>
+	SubjectToldAsk        = "dmonitor.told-ask."        // + <node>
+
 	AllConfirm    = SubjectConfirm + ">"
 	AllResults    = SubjectResults + ">"
 	AllPresence   = SubjectPresence + "*"
@@ -25,18 +31,25 @@ const (
 	AllNotices    = SubjectNotices + "*"
 	AllDeliveries = SubjectDeliveries + ">"
 	AllConfig     = SubjectConfig + ">"
+
+	AllProposeTrouble = SubjectProposeTrouble + ">"
+	AllTroubles       = SubjectTroubles + ">"
+	AllUncommitted    = SubjectUncommitted + "*"
+	AllTold           = SubjectTold + "*"
+	AllToldAsk        = SubjectToldAsk + "*"
 )
 
 // Streams, buckets and durable consumers of the bus.
 const (
 	StreamOutages    = "OUTAGES"    // AllPropose, republished to AllOutages once stored; kept a year
+	StreamTroubles   = "TROUBLES"   // AllProposeTrouble, republished to AllTroubles once stored; kept a year
 	StreamNotices    = "NOTICES"    // AllNotices; a work queue
 	StreamDeliveries = "DELIVERIES" // AllDeliveries; how each notice ended, kept 90 days
 	StreamResults    = "RESULTS"    // AllResults; 24 h, bounded in bytes, in memory
 	BucketConfig     = "CONFIG"     // one Contribution per node, by ConfigKey
 	BucketLeases     = "LEASES"     // one key per lease, with a TTL
 
-	ConsumerFanOut = "fan-out" // on OUTAGES: committed events to notices
+	ConsumerFanOut = "fan-out" // on OUTAGES and on TROUBLES: committed events to notices
 	ConsumerSend   = "send"    // on NOTICES: notices to mail
 
 	LeaseScheduler = "scheduler" // key in BucketLeases
@@ -66,6 +79,20 @@ func ProposeFilter(c Check) string { return SubjectPropose + "*." + c.tail() }
 
 // OutageSubject is where a committed event appears.
 func OutageSubject(e Event, c Check) string { return SubjectOutages + string(e) + "." + c.tail() }
+
+// ProposeTroubleSubject is where an arbiter proposes an event of a trouble; as with outages nobody but the stream
+// subscribes to it.
+func ProposeTroubleSubject(e TroubleEvent, k TroubleKey) string {
+	return SubjectProposeTrouble + string(e) + "." + k.tail()
+}
+
+// ProposeTroubleFilter is the pattern of all events of one trouble's key in the log.
+func ProposeTroubleFilter(k TroubleKey) string { return SubjectProposeTrouble + "*." + k.tail() }
+
+// TroubleSubject is where a committed event of a trouble appears.
+func TroubleSubject(e TroubleEvent, k TroubleKey) string {
+	return SubjectTroubles + string(e) + "." + k.tail()
+}
 
 // NoticeSubject is where one notice waits to be sent.
 func NoticeSubject(id string) string { return SubjectNotices + id }
@@ -128,4 +155,28 @@ func ParseOutageSubject(subject string) (e Event, c Check, err error) {
 		return "", Check{}, fmt.Errorf("subject %q: %w", clip(subject), err)
 	}
 	return Event(event), c, nil
+}
+
+// ParseTroubleSubject reads event and key from the subject of a proposal or of a committed event. The event may be one
+// this version doesn't know, as with ParseOutageSubject.
+func ParseTroubleSubject(subject string) (e TroubleEvent, k TroubleKey, err error) {
+	rest, ok := strings.CutPrefix(subject, SubjectTroubles)
+	if !ok {
+		rest, ok = strings.CutPrefix(subject, SubjectProposeTrouble)
+	}
+	parts := strings.Split(rest, ".")
+	if !ok || len(parts) != 3 {
+		return "", TroubleKey{}, fmt.Errorf("subject %q: not a trouble", clip(subject))
+	}
+	if err := validateWord("event", parts[0], MaxTestLen, true); err != nil {
+		return "", TroubleKey{}, fmt.Errorf("subject %q: %w", clip(subject), err)
+	}
+	k = TroubleKey{Kind: TroubleKind(parts[1]), Node: parts[2]}
+	if k.Kind != TroubleNode && k.Node == aboutAll {
+		k.Node = ""
+	}
+	if err := k.Validate(); err != nil {
+		return "", TroubleKey{}, fmt.Errorf("subject %q: %w", clip(subject), err)
+	}
+	return TroubleEvent(parts[0]), k, nil
 }

@@ -28,6 +28,13 @@ func TestSubjects(t *testing.T) {
 		{events.AllOutages, "dmonitor.outages.>"},
 		{events.AllNotices, "dmonitor.notices.*"},
 		{events.AllDeliveries, "dmonitor.deliveries.>"},
+		{events.TroubleSubject(events.Began, events.TroubleKey{Kind: events.TroubleNode, Node: "tokyo-1"}), "dmonitor.troubles.began.node.tokyo-1"},
+		{events.TroubleSubject(events.Ended, events.TroubleKey{Kind: events.TroubleBlind}), "dmonitor.troubles.ended.blind.all"},
+		{events.ProposeTroubleFilter(events.TroubleKey{Kind: events.TroubleMajority}), "dmonitor.propose-trouble.*.majority.all"},
+		{events.AllTroubles, "dmonitor.troubles.>"},
+		{events.AllTold, "dmonitor.told.*"},
+		{events.AllToldAsk, "dmonitor.told-ask.*"},
+		{events.AllUncommitted, "dmonitor.uncommitted.*"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)
@@ -40,6 +47,7 @@ func TestSubjectsMatchTheirPatterns(t *testing.T) {
 	patterns := map[string]string{
 		"job": "dmonitor.jobs.*", "confirmation": events.AllConfirm, "result": events.AllResults, "presence": events.AllPresence,
 		"contribution": "*", "outage": events.AllPropose, "notice": events.AllNotices, "delivery": events.AllDeliveries,
+		"trouble": events.AllProposeTrouble, "uncommitted": events.AllUncommitted, "told": events.AllTold,
 	}
 	eachSeed(t, 20, func(t *testing.T, g gen) {
 		for _, m := range g.messages() {

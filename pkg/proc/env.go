@@ -17,6 +17,12 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
+// Bounds of DMONITOR_GRACE: the shorter only for trying things out, the longer because silence for a day is a fault itself.
+const (
+	minGrace = 100 * time.Millisecond
+	maxGrace = time.Hour
+)
+
 // Prefix of every environment variable of dmonitor.
 const Prefix = "DMONITOR_"
 
@@ -38,8 +44,10 @@ type Env struct {
 	Interval     time.Duration `env:"INTERVAL" envDefault:"60s" help:"how often every node looks at a check"`
 	Timeout      time.Duration `env:"TIMEOUT" envDefault:"10s" help:"how long a plugin may take"`
 	Agree        int           `env:"AGREE" envDefault:"2" help:"sites that have to see it down"`
+	Grace        time.Duration `env:"GRACE" envDefault:"30s" help:"how long checks have to be blind before the operators are told; twice that for a node that fell silent, 20 times for one that said goodbye, 1.5 times for a majority that is away"`
 	Plugins      []string      `env:"PLUGINS" help:"further plugin folders, as /a,/b; looked into after <config>/plugins"`
 	Concurrency  int           `env:"CONCURRENCY" help:"plugins that may run at once on this node (default: see docs)"`
+	HTTPListen   string        `env:"HTTP_LISTEN" envDefault:"127.0.0.1:8080" help:"address of /metrics and /healthz; off: none"`
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" help:"json, console, or auto: console on a terminal"`
 }
@@ -55,19 +63,24 @@ func Load(environ []string, host string) (Env, error) {
 	}
 	var e Env
 	errs, unread := explain(vars, env.ParseWithOptions(&e, env.Options{Prefix: Prefix, Environment: vars}))
-	_, listenSet := vars[Prefix+"LISTEN"]
-	e.fill(host, listenSet)
+	e.fill(host, vars)
 	return e, errors.Join(unknown(vars), errors.Join(errs...), errors.Join(e.validate(unread)...))
 }
 
 // fill sets the defaults that depend on the machine.
-func (e *Env) fill(host string, listenSet bool) {
+func (e *Env) fill(host string, vars map[string]string) {
+	// A loopback address chosen by hand means several nodes on one machine, whose name and addresses they can't all have.
+	listen, err := netip.ParseAddrPort(vars[Prefix+"LISTEN"])
+	oneOfMany := err == nil && listen.Addr().IsLoopback()
 	if e.Node == "" {
 		e.Node = NodeName(host)
-		// A loopback address chosen by hand means several nodes on one machine, whose name they can't all bear.
-		if a, err := netip.ParseAddrPort(e.Listen); err == nil && listenSet && a.Addr().IsLoopback() {
+		if oneOfMany {
 			e.Node = NodeName(fmt.Sprintf("%s-%s", e.Node, strings.TrimSuffix(e.Listen, ":2929")))
 		}
+	}
+	if _, set := vars[Prefix+"HTTP_LISTEN"]; !set && oneOfMany {
+		_, port, _ := net.SplitHostPort(e.HTTPListen)
+		e.HTTPListen = net.JoinHostPort(listen.Addr().String(), port)
 	}
 	if e.Site == "" {
 		e.Site = e.Node
@@ -100,6 +113,9 @@ func (e *Env) validate(unread []string) []error {
 	if e.Agree < 1 || e.Agree > events.MaxAgree {
 		fail("AGREE", "%d: want 1 to %d", e.Agree, events.MaxAgree)
 	}
+	if e.Grace < minGrace || e.Grace > maxGrace {
+		fail("GRACE", "%v: want %v to %v", e.Grace, minGrace, maxGrace)
+	}
 	if e.Concurrency < 0 {
 		fail("CONCURRENCY", "%d: want 1 or more", e.Concurrency)
 	}
@@ -113,6 +129,9 @@ func (e *Env) validate(unread []string) []error {
 		if _, _, err := net.SplitHostPort(a.addr); err != nil {
 			fail(a.name, "%q: want host:port, such as 127.0.0.1:4222", a.addr)
 		}
+	}
+	if err := e.checkHTTP(); err != nil {
+		fail("HTTP_LISTEN", "%v", err)
 	}
 	if !slices.Contains(logLevels, e.LogLevel) {
 		fail("LOG_LEVEL", "%q: want one of %s", e.LogLevel, strings.Join(logLevels, ", "))

@@ -17,7 +17,7 @@ func TestLoadDefaults(t *testing.T) {
 	if e.Node != "mon-1-example-com" || e.Site != e.Node || e.MailFrom != "dmonitor@Mon-1.example.com" {
 		t.Errorf("node %q, site %q, from %q", e.Node, e.Site, e.MailFrom)
 	}
-	if e.Interval != time.Minute || e.Timeout != 10*time.Second || e.Agree != 2 || e.Listen != ":2929" ||
+	if e.Interval != time.Minute || e.Timeout != 10*time.Second || e.Agree != 2 || e.Grace != 30*time.Second || e.Listen != ":2929" ||
 		e.ClientListen != "127.0.0.1:4222" || e.Config != "/etc/dmonitor" || e.Data != "/var/lib/dmonitor" {
 		t.Errorf("defaults: %+v", e)
 	}
@@ -34,6 +34,24 @@ func TestNodeNameOfLoopbackNodes(t *testing.T) {
 		e, err := Load([]string{"DMONITOR_LISTEN=" + listen}, "vm")
 		if err != nil || e.Node != want {
 			t.Errorf("%s: node %q, want %q (%v)", listen, e.Node, want, err)
+		}
+	}
+}
+
+// Their metrics can't all have one address either.
+func TestHTTPListenOfLoopbackNodes(t *testing.T) {
+	for _, tc := range []struct{ setting, want string }{
+		{"DMONITOR_LISTEN=:2929", "127.0.0.1:8080"},
+		{"DMONITOR_LISTEN=127.0.0.2:2929", "127.0.0.2:8080"},
+		{"DMONITOR_LISTEN=[::1]:2929", "[::1]:8080"},
+		{"DMONITOR_LISTEN=127.0.0.2:2929 DMONITOR_HTTP_LISTEN=127.0.0.1:9", "127.0.0.1:9"},
+		{"DMONITOR_LISTEN=127.0.0.2:2929 DMONITOR_HTTP_LISTEN=off", "off"},
+		{"DMONITOR_HTTP_LISTEN=localhost:0", "localhost:0"},
+		{"DMONITOR_HTTP_LISTEN=:8080 DMONITOR_INSECURE=true", ":8080"},
+	} {
+		e, err := Load(strings.Fields(tc.setting), "vm")
+		if err != nil || e.HTTPListen != tc.want {
+			t.Errorf("%s: %q, want %q (%v)", tc.setting, e.HTTPListen, tc.want, err)
 		}
 	}
 }
@@ -59,6 +77,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"agree of nobody", "DMONITOR_AGREE=0", "DMONITOR_AGREE: 0: want 1 to 64"},
 		{"a node's name", "DMONITOR_NODE=a.b", `DMONITOR_NODE: node name "a.b": '.' is not allowed; use lower-case letters, digits and -`},
 		{"an address without port", "DMONITOR_CLIENT_LISTEN=127.0.0.1", `DMONITOR_CLIENT_LISTEN: "127.0.0.1": want host:port, such as 127.0.0.1:4222`},
+		{"metrics without port", "DMONITOR_HTTP_LISTEN=localhost", `DMONITOR_HTTP_LISTEN: "localhost": want host:port, such as 127.0.0.1:8080, or off`},
+		{"metrics on no port", "DMONITOR_HTTP_LISTEN=localhost:80800", `DMONITOR_HTTP_LISTEN: "localhost:80800": the port is no number from 0 to 65535`},
+		{"metrics for others", "DMONITOR_HTTP_LISTEN=:8080", `DMONITOR_HTTP_LISTEN: ":8080": nothing is encrypted yet`},
+		{"metrics for others, with the remedy", "DMONITOR_HTTP_LISTEN=10.0.0.1:81", "set DMONITOR_HTTP_LISTEN=127.0.0.1:81, or DMONITOR_INSECURE=true on a network you trust"},
 		{"a log level", "DMONITOR_LOG_LEVEL=loud", `DMONITOR_LOG_LEVEL: "loud": want one of debug, info, warn, error`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,19 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"net/http"
+	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
-	"github.com/dmonitor/dmonitor/pkg/confdir"
 )
 
-// StopTimeout bounds how long parts, and then the bus, may take to stop.
-const StopTimeout = 15 * time.Second
+const (
+	// StopTimeout bounds how long parts, and then the bus, may take to stop.
+	StopTimeout = 15 * time.Second
+	// LogPatience is how long parts wait for the log of outages before they start without it. A cluster that starts with
+	// a majority has it sooner: after 0.6 s (median), 7.7 s at worst, an election included.
+	LogPatience = 15 * time.Second
+)
 
 // Exit codes.
 const (
@@ -34,13 +39,23 @@ type Process struct {
 	Env Env
 	Log zerolog.Logger
 	Bus *bus.Bus
+	// Metrics is where parts register what they count. It is served as /metrics.
+	Metrics prometheus.Registerer
+	// HTTP has the pages that are served on DMONITOR_HTTP_LISTEN. A part may add its own when it is made.
+	HTTP *http.ServeMux
+
+	nodes   []string // in force
+	refused []string // what nodes.txt says, and can't be
+
+	patience time.Duration // LogPatience
 }
 
 // Part is one service of a process.
 type Part struct {
 	Name string
-	// NeedsLog lets the part start only when the log of outages can be written.
-	NeedsLog bool
+	// AwaitsLog lets the part start when the log of outages can be written, or after LogPatience without it. It spares the
+	// part trouble in an ordinary start; it has to live with the log coming and going nevertheless.
+	AwaitsLog bool
 	// Run blocks until ctx ends, or returns what failed.
 	Run func(ctx context.Context) error
 }
@@ -51,14 +66,20 @@ func Start(ctx context.Context, e Env, log zerolog.Logger) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
+	return open(ctx, e, log, nodes)
+}
+
+// open opens the bus with a list of members.
+func open(ctx context.Context, e Env, log zerolog.Logger, nodes []string) (*Process, error) {
 	b, err := bus.Open(ctx, bus.Options{
-		URL: e.BusURL, Creds: e.BusCreds, Node: e.Node, Nodes: nodes, Listen: e.Listen,
+		URL: e.BusURL, Creds: e.BusCreds, Node: e.Node, Site: e.Site, Version: Version(), Nodes: nodes, Listen: e.Listen,
 		ClientListen: e.ClientListen, Data: e.Data, Insecure: e.Insecure, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the bus: %w", err)
 	}
-	return &Process{Env: e, Log: log, Bus: b}, nil
+	metrics := newRegistry()
+	return &Process{Env: e, Log: log, Bus: b, nodes: nodes, Metrics: metrics, HTTP: newPages(metrics), patience: LogPatience}, nil
 }
 
 // members lists the members of the bus: DMONITOR_NODES or, without it, nodes.txt.
@@ -66,21 +87,30 @@ func (e *Env) members() ([]string, error) {
 	if e.BusURL != "" || len(e.Nodes) > 0 {
 		return e.Nodes, nil
 	}
-	if _, err := os.Stat(filepath.Join(e.Config, confdir.NodesFile)); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+	l := readNodes(e.Config)
+	if l.problem != "" {
+		return nil, errors.New(l.problem)
 	}
-	snapshot, problems := confdir.Read(os.DirFS(e.Config), e.Defaults())
-	for _, p := range problems {
-		if p.File == confdir.NodesFile {
-			return nil, fmt.Errorf("%s: %s", e.Config, p)
-		}
-	}
-	return snapshot.Nodes, nil
+	return l.nodes, nil
 }
 
 // Run makes the parts and runs them until ctx ends or one of them fails, then stops them and the bus in that order. A
-// part that can't be made is an error of settings (ErrUsage).
+// part that can't be made is an error of settings (ErrUsage). When nodes.txt makes several nodes of one, or one of
+// several, all of it is stopped, made and started again, on a Process of its own.
 func (p *Process) Run(ctx context.Context, builders ...Builder) error {
+	for {
+		err := p.runOnce(ctx, builders)
+		mode := onlyMode(err)
+		if mode == nil {
+			return err
+		}
+		if p, err = p.again(ctx, mode); err != nil {
+			return stopped(ctx, err)
+		}
+	}
+}
+
+func (p *Process) runOnce(ctx context.Context, builders []Builder) error {
 	var parts []Part
 	for _, build := range builders {
 		part, err := build(p)
@@ -94,29 +124,45 @@ func (p *Process) Run(ctx context.Context, builders ...Builder) error {
 
 func (p *Process) runAll(ctx context.Context, parts []Part) error {
 	group, ctx := errgroup.WithContext(ctx)
-	ready := make(chan struct{})
+	ready, started := make(chan struct{}), time.Now()
 	group.Go(func() error {
 		if err := p.Bus.Ready(ctx); err != nil {
 			return stopped(ctx, fmt.Errorf("wait for the bus: %w", err))
 		}
 		close(ready)
+		if waited := time.Since(started); waited > p.patience {
+			p.Log.Info().Msgf("the log of outages can be written, after %v", waited.Round(time.Second))
+		}
 		return nil
 	})
 	group.Go(func() error {
 		select {
 		case err := <-p.Bus.Failed():
+			if errors.Is(err, bus.ErrListedAgain) {
+				return &modeError{same: true, why: err.Error()}
+			}
 			return fmt.Errorf("bus: %w", err)
 		case <-ctx.Done():
 			return nil
 		}
 	})
+	group.Go(func() error { return p.serveHTTP(ctx) })
+	group.Go(func() error { return p.watchNodes(ctx) })
+	begin := make(chan struct{})
+	if slices.ContainsFunc(parts, func(part Part) bool { return part.AwaitsLog }) {
+		group.Go(func() error { p.awaitLog(ctx, ready, begin); return nil })
+	}
 	for _, part := range parts {
-		group.Go(func() error { return p.runPart(ctx, part, ready) })
+		group.Go(func() error { return p.runPart(ctx, part, begin) })
 	}
 	done := make(chan error, 1)
 	go func() { done <- group.Wait() }()
 	<-ctx.Done()
-	p.Log.Info().Msg("stopping")
+	if mode, ok := errors.AsType[*modeError](context.Cause(ctx)); ok {
+		p.Log.Info().Msgf("%s; starting again", mode.why)
+	} else {
+		p.Log.Info().Msg("stopping")
+	}
 	var err error
 	select {
 	case err = <-done:
@@ -126,10 +172,24 @@ func (p *Process) runAll(ctx context.Context, parts []Part) error {
 	return errors.Join(err, p.Close())
 }
 
-func (p *Process) runPart(ctx context.Context, part Part, ready <-chan struct{}) error {
-	if part.NeedsLog {
+// awaitLog closes begin when the log is ready, or has kept us waiting for too long.
+func (p *Process) awaitLog(ctx context.Context, ready <-chan struct{}, begin chan<- struct{}) {
+	defer close(begin)
+	select {
+	case <-ready:
+		return
+	case <-ctx.Done():
+		return
+	case <-time.After(p.patience):
+	}
+	p.Log.Warn().Msgf("starting without the log of outages, which can't be written yet: %s. This node looks as ever; "+
+		"until the log can be written nothing is declared", p.Bus.WaitsFor(ctx))
+}
+
+func (p *Process) runPart(ctx context.Context, part Part, begin <-chan struct{}) error {
+	if part.AwaitsLog {
 		select {
-		case <-ready:
+		case <-begin:
 		case <-ctx.Done():
 			return nil
 		}

@@ -7,20 +7,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
+	"github.com/dmonitor/dmonitor/services/arbiter/trouble"
 )
 
 const (
 	// queue is how many inputs may wait for the state machine. One takes it about a microsecond.
 	queue = 4096
-	// maxWait is how long a result may wait inside this process and still be a vote.
-	maxWait = time.Second
-	// listen is for how long after the start results are no votes yet: all nodes have said by then that they are there.
-	listen = events.PresenceInterval + events.PresenceInterval/4
 	// rereadEvery is how often the log is read again in case a committed event was missed. After the start it is read
 	// once more at rereadSoon: the copy that was read first may have been behind.
 	rereadEvery = 30 * time.Second
@@ -29,19 +27,27 @@ const (
 	writers = 64
 )
 
-// Options of an arbiter. All are needed, but for Log.
+// Options of an arbiter. Bus and Node are needed.
 type Options struct {
 	Bus  *bus.Bus
 	Node string // signs proposals, as Outage.By
 	Log  zerolog.Logger
+	// Data is the folder for the mark of having been alive, from which late recoveries are known, for what was said to be
+	// uncommitted, and for which nodes there were; empty: none of that is kept.
+	Data string
+	// Metrics is where the arbiter registers what it counts; nil: nowhere.
+	Metrics prometheus.Registerer
+	Rules   trouble.Rules // when the operators are told of dmonitor itself; zero: trouble.DefaultRules
 }
 
 // Arbiter is one judge of outages.
 type Arbiter struct {
 	bus  *bus.Bus
 	node string
+	data string
 	log  zerolog.Logger
 
+	metrics metrics
 	inputs  chan input    // all of them, in the order in which they came; senders wait
 	reread  chan struct{} // the log is to be read again
 	looks   chan func()   // run by the goroutine that owns the state
@@ -49,15 +55,25 @@ type Arbiter struct {
 	writing chan struct{} // one token per proposal that is being written
 	tasks   sync.WaitGroup
 
+	keeping   chan []events.Uncommitted // to be written
+	unwritten atomic.Bool               // the last one could not be
+	noting    chan map[string]string    // the nodes there are, to be written
+
 	// Owned by the goroutine of Run.
-	state   *round.State
-	now     time.Time // never runs backwards
-	began   time.Time
-	heard   map[string]presence // of the nodes that are there
-	checked time.Time           // when the nodes' silence was looked at last
-	late    uint64              // results that waited too long to be votes
-	teller  teller
-	known   bool // the configuration has been read
+	state       *round.State
+	troubles    *trouble.State
+	troubleWake time.Time // when troubles needs a tick; zero: never
+	now         time.Time // never runs backwards
+	began       time.Time
+	door        round.Door
+	there       attendance
+	knownNodes  map[string]string // as they stand in nodesFile
+	late        uint64            // results that waited too long to be votes
+	teller      teller
+	known       bool // the configuration has been read
+	logRead     bool // since the start
+	kept        kept
+	remembered  bool // what was kept before the start has been handed to the state machines
 }
 
 // New checks the options.
@@ -68,18 +84,25 @@ func New(o Options) (*Arbiter, error) {
 	if err := events.ValidateNode(o.Node); err != nil {
 		return nil, fmt.Errorf("arbiter: %w", err)
 	}
-	return &Arbiter{
-		bus: o.Bus, node: o.Node, log: o.Log,
+	if o.Rules == (trouble.Rules{}) {
+		o.Rules = trouble.DefaultRules()
+	}
+	a := &Arbiter{
+		bus: o.Bus, node: o.Node, data: o.Data, log: o.Log,
 		inputs: make(chan input, queue),
 		reread: make(chan struct{}, 1), looks: make(chan func()), writing: make(chan struct{}, writers),
-		state: round.New(o.Node), heard: map[string]presence{}, teller: teller{log: o.Log},
-	}, nil
+		keeping: make(chan []events.Uncommitted, 1), noting: make(chan map[string]string, 1),
+		state: round.New(o.Node), troubles: trouble.New(o.Node, o.Rules), teller: teller{log: o.Log},
+	}
+	a.metrics = newMetrics(o.Metrics)
+	return a, nil
 }
 
 // Run decides until ctx ends. It returns an error if it can't subscribe; all other trouble it outlives. An Arbiter runs
 // once.
 func (a *Arbiter) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer a.keepAtLast()
 	defer a.tasks.Wait()
 	defer cancel()
 	stop, err := a.subscribe(ctx)
@@ -88,9 +111,18 @@ func (a *Arbiter) Run(ctx context.Context) error {
 		return fmt.Errorf("arbiter: %w", err)
 	}
 	a.began = time.Now()
+	a.door = round.NewDoor(a.began)
+	gap := a.wakeUp(ctx)
+	a.recallNodes(ctx)
+	a.recall()
 	a.adoptLog(ctx)
 	a.tasks.Go(func() { a.followLog(ctx) })
-	a.tasks.Go(func() { a.followCatalog(ctx) })
+	a.tasks.Go(func() { a.followCatalog(ctx, gap) })
+	a.tasks.Go(func() { a.stayAlive(ctx) })
+	a.tasks.Go(func() { a.writeWhatIsKept(ctx) })
+	a.tasks.Go(func() { a.writeNodesAsNoted(ctx) })
+	a.tasks.Go(func() { a.watchMajority(ctx) })
+	a.tasks.Go(func() { a.watchMembers(ctx) })
 	a.loop(ctx)
 	return nil
 }

@@ -1,6 +1,8 @@
 package arbiter
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +30,7 @@ func TestThreeArbiters(t *testing.T) {
 		{"late with an old view", lateWithAnOldView},
 		{"silent node", silentNode},
 		{"a log that has forgotten", logForgets},
+		{"an event of a newer version", newerEvent},
 		{"log not writable", logNotWritable},
 		{"member stopped", memberStopped}, // last: it leaves one member that has just come back
 	} {
@@ -59,7 +62,7 @@ func ready(t *testing.T, a *runningArbiter, c events.Check, nodes int) {
 	t.Helper()
 	eventually(t, "the arbiter knows all nodes", func() bool {
 		v := a.view(c)
-		return len(v.Able) == nodes && len(v.Words) == nodes && time.Since(a.began) > listen
+		return len(v.Able) == nodes && len(v.Words) == nodes && time.Since(a.began) > round.Listen
 	})
 }
 
@@ -148,8 +151,18 @@ func restartWhileDown(t *testing.T, cl *bustest.Cluster) {
 		a.stop()
 	}
 	a := startArbiter(t, cl.Bus(0), cl.Name(0))
+	// It reads the log before it does anything, and not only when it reads it once more.
+	for first := a.view(check).Condition; ; first = a.view(check).Condition {
+		if time.Since(a.began) < rereadSoon {
+			if first != round.IsDown {
+				t.Errorf("an arbiter that has just started believes that the check is %s", first)
+			}
+			break
+		}
+		a.stop() // Too slow to tell.
+		a = startArbiter(t, cl.Bus(0), cl.Name(0))
+	}
 	ready(t, a, check, 3)
-	eventually(t, "the log was read", func() bool { return a.view(check).Condition == round.IsDown })
 	first := a.view(check)
 	eventually(t, "new results say that it is down", func() bool {
 		v := a.view(check)
@@ -218,6 +231,24 @@ func logForgets(t *testing.T, cl *bustest.Cluster) {
 	eventually(t, "opened once more", lastIs(cl.Bus(0), check, events.Opened))
 }
 
+// newerEvent: an event that this version doesn't know doesn't stand in the way, also as the first of its check.
+func newerEvent(t *testing.T, cl *bustest.Cluster) {
+	l := newLab(t, cl, 2)
+	check, _ := court(t, l, "noted.example.com", 2)
+	note := func() {
+		if _, err := cl.Bus(0).JetStream().Publish(t.Context(), events.ProposeSubject("noted", check), []byte(`{"v":1,"event":"noted"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	note()
+	l.all(check, events.Fail)
+	eventually(t, "opened", lastIs(cl.Bus(0), check, events.Opened))
+	note()
+	l.all(check, events.OK)
+	eventually(t, "closed", lastIs(cl.Bus(0), check, events.Closed))
+	mustSay(t, cl.Bus(0), check, events.Opened, events.Closed)
+}
+
 func silentNode(t *testing.T, cl *bustest.Cluster) {
 	l := newLab(t, cl, 2)
 	check, all := court(t, l, "silent.example.com", 2)
@@ -235,6 +266,33 @@ func silentNode(t *testing.T, cl *bustest.Cluster) {
 		}
 	}
 	mustSay(t, cl.Bus(0), check, events.Opened)
+
+	blind, p0 := events.TroubleKey{Kind: events.TroubleBlind}, events.TroubleKey{Kind: events.TroubleNode, Node: "p0"}
+	eventually(t, "the operators are told that checks are blind", troubleIs(cl.Bus(0), blind, events.Ended, false))
+	eventually(t, "the operators are told that a node is gone", troubleIs(cl.Bus(0), p0, events.Began, true))
+	for _, a := range all {
+		a.stop()
+	}
+	l.probers = []*standIn{startStandIn(t, cl.Bus(0), "p0"), startStandIn(t, cl.Bus(1), "p1")}
+	l.all(check, events.Fail)
+	a := startArbiter(t, cl.Bus(0), cl.Name(0)) // It only knows from the log that anything was wrong.
+	if eventually(t, "it starts", func() bool { return a.view(check).Seq > 0 }); !a.said("still so, as far as is known: too few sites") {
+		t.Error("the log doesn't tell what was still wrong at the start")
+	}
+	eventually(t, "they are told that it is back", troubleIs(cl.Bus(0), p0, events.Ended, true))
+	l.all(check, events.OK)
+	eventually(t, "closed", lastIs(cl.Bus(0), check, events.Closed))
+	eventually(t, "and that all checks are judged again", troubleIs(cl.Bus(0), blind, events.Ended, true))
+}
+
+// troubleIs tells whether the last event of a trouble is the one that is wanted, or is there and isn't it.
+func troubleIs(b *bus.Bus, k events.TroubleKey, event events.TroubleEvent, want bool) func() bool {
+	return func() bool {
+		ctx, stop := context.WithTimeout(context.Background(), bustest.Patience)
+		defer stop()
+		last, err := b.LastTroubles(ctx)
+		return err == nil && last[k].Event != "" && (last[k].Event == event) == want
+	}
 }
 
 // logNotWritable takes the majority away while an outage is agreed. It is written when the majority is back.
@@ -243,8 +301,8 @@ func logNotWritable(t *testing.T, cl *bustest.Cluster) {
 	for _, name := range []string{"p0", "p1", "p2"} { // All on one member, so that they hear each other.
 		l.probers = append(l.probers, startStandIn(t, cl.Bus(0), name))
 	}
-	check := l.configure("minority.example.com", 2)
-	a := startArbiter(t, cl.Bus(0), cl.Name(0))
+	check, data := l.configure("minority.example.com", 2), t.TempDir()
+	a := startWith(t, Options{Bus: cl.Bus(0), Node: cl.Name(0), Data: data})
 	ready(t, a, check, 3)
 	cl.Cut(1)
 	cl.Cut(2)
@@ -257,12 +315,53 @@ func logNotWritable(t *testing.T, cl *bustest.Cluster) {
 		}
 	}
 	defer heal()
+	heard, away := make(chan events.Uncommitted, 100), make(chan events.Uncommitted, 100)
+	sub, err := bus.Subscribe(cl.Bus(0), events.AllUncommitted, func(u events.Uncommitted) {
+		if u.Trouble != nil {
+			away <- u
+			return
+		}
+		heard <- u
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Stop()
 	l.all(check, events.Fail)
 	eventually(t, "the proposal was tried twice", func() bool { return a.view(check).Tries > 1 })
+	late := startArbiter(t, cl.Bus(0), "late") // One that starts without a majority decides as well.
+	eventually(t, "the late one has decided", func() bool { return late.view(check).Pending != nil })
+	late.stop()
+	said := <-away
+	for said.By != cl.Name(0) { // The late one may be sooner to notice.
+		said = <-away
+	}
+	if u := said; u.Trouble.Kind != events.TroubleMajority || u.Trouble.Event != events.Began || !a.said(u.Trouble.Trouble) {
+		t.Errorf("said %+v", u.Trouble)
+	}
+	u := <-heard
+	if again := <-heard; u.By != cl.Name(0) || u.Outage == nil || u.Outage.Check != check || !again.Since.Equal(u.Since) ||
+		time.Since(u.Since) < events.UncommittedAfter || len(u.Outage.Witnesses(events.Down)) < 2 {
+		t.Errorf("said %+v, then %+v", u, again)
+	}
+	if !a.said("opened and not committed for 30s") {
+		t.Errorf("the log doesn't say that it is uncommitted")
+	}
+	eventually(t, "what was said is kept", func() bool {
+		all, err := readKept(data, cl.Name(0), time.Now())
+		return err == nil && len(all) == 2 &&
+			slices.ContainsFunc(all, func(k events.Uncommitted) bool { return eventOf(k) == u.Outage.ID && k.Since.Equal(u.Since) }) &&
+			slices.ContainsFunc(all, func(k events.Uncommitted) bool { return k.Trouble != nil })
+	})
 	l.all(check, events.OK)
 	heal()
 	eventually(t, "opened and closed once the majority is back", lastIs(cl.Bus(0), check, events.Closed))
 	mustSay(t, cl.Bus(0), check, events.Opened, events.Closed)
+	eventually(t, "that there was no majority is on record, and over", troubleIs(cl.Bus(0), events.TroubleKey{Kind: events.TroubleMajority}, events.Ended, true))
+	eventually(t, "nothing is kept any more", func() bool {
+		all, err := readKept(data, cl.Name(0), time.Now())
+		return err == nil && len(all) == 0
+	})
 }
 
 func memberStopped(t *testing.T, cl *bustest.Cluster) {

@@ -19,6 +19,7 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
+	"github.com/dmonitor/dmonitor/services/arbiter/trouble"
 )
 
 // eventually polls until what holds, or fails the test after a time that is long for a busy machine.
@@ -44,8 +45,15 @@ type runningArbiter struct {
 
 func startArbiter(t *testing.T, b *bus.Bus, node string) *runningArbiter {
 	t.Helper()
-	logs := &lockedBuffer{}
-	a, err := New(Options{Bus: b, Node: node, Log: zerolog.New(logs)})
+	return startWith(t, Options{Bus: b, Node: node})
+}
+
+// startWith starts an arbiter with quick rules.
+func startWith(t *testing.T, o Options) *runningArbiter {
+	t.Helper()
+	logs, node := &lockedBuffer{}, o.Node
+	o.Log, o.Rules = zerolog.New(logs), trouble.RulesFor(time.Second)
+	a, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,14 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
+	"github.com/dmonitor/dmonitor/services/arbiter/trouble"
 )
 
-// input is something for the state machine, and when it reached this process.
+// input is something for one of the state machines, and when it reached this process.
 type input struct {
-	in round.Input
-	at time.Time
+	in      round.Input
+	trouble trouble.Input // if in is nil; if that is nil as well, the log has been read, and all it says was handed on
+	at      time.Time
 }
 
 // subscribe starts to listen. stop ends it, and is never nil.
@@ -42,6 +44,9 @@ func (a *Arbiter) subscribe(ctx context.Context) (stop func(), err error) {
 	})); err != nil {
 		return stop, err
 	}
+	if err := keep(a.bus.SubscribeTroubles(func(c bus.CommittedTrouble) { a.putTrouble(ctx, committedTrouble(c)) })); err != nil {
+		return stop, err
+	}
 	a.bus.OnReconnect(a.wantReread)
 	return stop, nil
 }
@@ -53,12 +58,19 @@ func committed(c bus.Committed) round.Committed {
 // put hands an input to the state machine, and waits if too many are before it. All inputs go one way, because their
 // order matters: results that came before an event must not be judged after it.
 func (a *Arbiter) put(ctx context.Context, in round.Input) {
-	i := input{in, time.Now()}
+	a.enqueue(ctx, input{in: in, at: time.Now()})
+}
+
+func (a *Arbiter) putTrouble(ctx context.Context, in trouble.Input) {
+	a.enqueue(ctx, input{trouble: in, at: time.Now()})
+}
+
+func (a *Arbiter) enqueue(ctx context.Context, i input) {
 	select {
 	case a.inputs <- i:
 		return
 	default:
-		if _, ok := in.(round.Arrived); ok {
+		if _, ok := i.in.(round.Arrived); ok {
 			a.slow.Add(1)
 		}
 	}
@@ -77,13 +89,13 @@ func (a *Arbiter) wantReread() {
 
 // followCatalog hands on what is configured. After the first time, the last results are read: before it nobody knows
 // which checks they belong to.
-func (a *Arbiter) followCatalog(ctx context.Context) {
+func (a *Arbiter) followCatalog(ctx context.Context, gap round.Slept) {
 	first := true
 	err := a.bus.FollowCatalog(ctx, func(c events.Catalog) {
 		a.put(ctx, round.CatalogChanged{Checks: c.Checks})
 		if first {
 			first = false
-			a.tasks.Go(func() { a.readHistory(ctx) })
+			a.tasks.Go(func() { a.readHistory(ctx, gap) })
 		}
 	})
 	if err != nil && ctx.Err() == nil {
@@ -95,11 +107,15 @@ func (a *Arbiter) followCatalog(ctx context.Context) {
 // each node's last word an interval later.
 const historyTries = 5
 
-func (a *Arbiter) readHistory(ctx context.Context) {
+func (a *Arbiter) readHistory(ctx context.Context, gap round.Slept) {
 	for try := 1; ; try++ {
 		results, err := a.bus.LastResults(ctx)
 		for _, r := range results {
 			a.put(ctx, round.History{Result: &r.Result, Time: r.Time})
+		}
+		if !gap.To.IsZero() {
+			gap.Looked = lookedUntil(results, gap.To)
+			a.put(ctx, gap)
 		}
 		if err == nil || ctx.Err() != nil {
 			return

@@ -7,12 +7,14 @@ import (
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
+	"github.com/dmonitor/dmonitor/services/arbiter/trouble"
 )
 
 const (
 	// logPatience is how long an arbiter that starts waits until it can read the log. Going on without is safe, because
-	// the log refuses what doesn't follow its last event; it only costs a refused proposal.
-	logPatience = 30 * time.Second
+	// the log refuses what doesn't follow its last event; it only costs a refused proposal. Nodes and results have to be
+	// heard soon.
+	logPatience = 5 * time.Second
 	// proposeWait bounds one try to write, reading the log afterwards included.
 	proposeWait = 15 * time.Second
 )
@@ -22,23 +24,37 @@ func (a *Arbiter) adoptLog(ctx context.Context) {
 	try, stop := context.WithTimeout(ctx, logPatience)
 	defer stop()
 	for {
-		ins, err := a.readLog(try)
+		ins, troubles, err := a.readLogs(try)
 		if err == nil {
 			a.teller.quiet = true
 			for _, in := range ins {
 				a.apply(ctx, in, time.Now())
 			}
+			for _, in := range troubles {
+				a.applyTrouble(ctx, in)
+			}
 			a.teller.quiet = false
-			a.teller.started(round.Overview(a.state))
+			a.logRead = true
+			a.teller.started(round.Overview(a.state), trouble.Open(a.troubles))
 			return
 		}
 		if !pause(try, time.Second) {
 			if ctx.Err() == nil {
-				a.log.Warn().Err(err).Msg("the log of outages can't be read yet; going on without it")
+				a.log.Warn().Err(err).Msg("the log of outages can't be read yet; going on without it, and reading it when that can be done")
 			}
 			return
 		}
 	}
+}
+
+// readLogs reads the last event of each check and of each trouble.
+func (a *Arbiter) readLogs(ctx context.Context) ([]round.Input, []trouble.Input, error) {
+	ins, err := a.readLog(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	troubles, err := a.readTroubles(ctx)
+	return ins, troubles, err // What could be read counts.
 }
 
 func (a *Arbiter) readLog(ctx context.Context) ([]round.Input, error) {
@@ -53,12 +69,14 @@ func (a *Arbiter) readLog(ctx context.Context) ([]round.Input, error) {
 	return ins, nil
 }
 
-// followLog reads the log again now and then, and after every reconnect. Events that are known already change nothing.
+// followLog reads the log again now and then, and after every reconnect: then what waits to be written
+// is tried at once as well. Events that are known already change nothing.
 func (a *Arbiter) followLog(ctx context.Context) {
 	soon := time.NewTimer(rereadSoon)
 	defer soon.Stop()
 	every := time.NewTicker(rereadEvery)
 	defer every.Stop()
+	said := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,14 +84,21 @@ func (a *Arbiter) followLog(ctx context.Context) {
 		case <-soon.C:
 		case <-every.C:
 		case <-a.reread:
+			a.put(ctx, round.Retry{})
 		}
-		ins, err := a.readLog(ctx)
+		ins, troubles, err := a.readLogs(ctx)
 		if err != nil {
 			a.log.Debug().Err(err).Msg("the log of outages can't be read; trying again")
-			continue
 		}
 		for _, in := range ins {
 			a.put(ctx, in)
+		}
+		for _, in := range troubles {
+			a.putTrouble(ctx, in)
+		}
+		if err == nil && !said {
+			said = true
+			a.putTrouble(ctx, nil)
 		}
 	}
 }
@@ -100,7 +125,7 @@ func (a *Arbiter) propose(ctx context.Context, d round.Decision) {
 	}
 	last, readErr := a.bus.LastOutage(try, d.Check)
 	switch {
-	case readErr == nil:
+	case readErr == nil, errors.Is(readErr, bus.ErrNotFound) && last.Seq > 0: // in the latter case, one of a newer version
 		a.put(ctx, committed(last))
 	case errors.Is(readErr, bus.ErrNotFound) && errors.Is(err, bus.ErrConflict) && d.Last > 0:
 		failed.Forgotten = true

@@ -2,11 +2,11 @@ package arbiter
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
+	"github.com/dmonitor/dmonitor/services/arbiter/trouble"
 )
 
 // loop owns the state. Inputs go before ticks: after a pause of this process they are judged in the order and at the
@@ -23,7 +23,7 @@ func (a *Arbiter) loop(ctx context.Context) {
 			continue
 		default:
 		}
-		if at, ok := round.Next(a.state); ok {
+		if at := a.wake(); !at.IsZero() {
 			wake.Reset(time.Until(at))
 		} else {
 			wake.Stop()
@@ -33,7 +33,7 @@ func (a *Arbiter) loop(ctx context.Context) {
 		case in := <-a.inputs:
 			a.take(ctx, in)
 		case <-wake.C:
-			a.apply(ctx, round.Tick{}, time.Now())
+			a.tick(ctx)
 		case <-second.C:
 			a.everySecond(ctx)
 		case look := <-a.looks:
@@ -42,36 +42,73 @@ func (a *Arbiter) loop(ctx context.Context) {
 	}
 }
 
+// wake tells when one of the state machines needs a tick; zero: never.
+func (a *Arbiter) wake() time.Time {
+	at, ok := round.Next(a.state)
+	if !ok || (!a.troubleWake.IsZero() && a.troubleWake.Before(at)) {
+		return a.troubleWake
+	}
+	return at
+}
+
+func (a *Arbiter) tick(ctx context.Context) {
+	a.apply(ctx, round.Tick{}, time.Now())
+	if !a.troubleWake.IsZero() && !a.troubleWake.After(a.now) {
+		a.applyTrouble(ctx, trouble.Tick{})
+	}
+}
+
 // take applies an input that came from the bus at some moment.
 func (a *Arbiter) take(ctx context.Context, i input) {
+	if i.at.After(a.now) {
+		a.now = i.at
+	}
+	vote, at := a.door.Votes(i.at, a.now)
 	switch in := i.in.(type) {
+	case nil:
+		if i.trouble != nil {
+			a.applyTrouble(ctx, i.trouble)
+			return
+		}
+		a.logRead = true
+		a.remember(ctx)
+		return
 	case round.Arrived:
-		if waited := a.now.Sub(i.at) > maxWait; waited || i.at.Sub(a.began) < listen {
-			if waited {
+		if !vote {
+			if a.now.Sub(i.at) > round.MaxWait {
 				a.late++
 			}
-			a.apply(ctx, round.History{Result: in.Result, Time: i.at}, i.at)
+			a.apply(ctx, round.History{Result: in.Result, Time: at}, i.at)
 			return
 		}
 	case round.NodePresent:
-		if in.Presence.Leaving {
-			a.log.Info().Msgf("node %s is gone: it said goodbye", in.Presence.Node)
-			a.gone(ctx, in.Presence.Node, i.at)
-			return
-		}
-		if _, ok := a.heard[in.Presence.Node]; !ok {
-			a.log.Info().Str("site", in.Presence.Site).Msgf("node %s is there", in.Presence.Node)
-		}
-		a.heard[in.Presence.Node] = presence{at: i.at, site: in.Presence.Site}
+		a.present(ctx, in.Presence, i.at)
+		return
 	case round.CatalogChanged:
 		a.known = true
+		a.applyTrouble(ctx, trouble.Configured{Checks: in.Checks})
 	}
 	a.apply(ctx, i.in, i.at)
+	a.remember(ctx)
 }
 
-func (a *Arbiter) gone(ctx context.Context, node string, at time.Time) {
-	delete(a.heard, node)
+func (a *Arbiter) present(ctx context.Context, p *events.Presence, at time.Time) {
+	if p.Leaving {
+		a.log.Info().Msgf("node %s is gone: it said goodbye", p.Node)
+		a.gone(ctx, p.Node, true, at)
+		return
+	}
+	if a.there.heard(p, at) {
+		a.log.Info().Str("site", p.Site).Msgf("node %s is there", p.Node)
+	}
+	a.apply(ctx, round.NodePresent{Presence: p}, at)
+	a.applyTrouble(ctx, trouble.NodePresent{Node: p.Node})
+}
+
+func (a *Arbiter) gone(ctx context.Context, node string, goodbye bool, at time.Time) {
+	a.there.gone(node)
 	a.apply(ctx, round.NodeGone{Node: node}, at)
+	a.applyTrouble(ctx, trouble.NodeGone{Node: node, Goodbye: goodbye})
 }
 
 // apply moves the state and carries out what it decides.
@@ -88,47 +125,30 @@ func (a *Arbiter) apply(ctx context.Context, in round.Input, at time.Time) {
 			}
 		case round.ProposeOpened, round.ProposeClosed:
 			a.tasks.Go(func() { a.propose(ctx, d) })
+		case round.Uncommitted:
+			a.teller.uncommitted(d, a.say(events.Uncommitted{By: a.node, Since: d.Since, Outage: d.Outage}))
+		case round.Dismissed:
+			a.metrics.dismissed.Inc()
+		case round.Blind, round.Sighted:
+			a.blindness(ctx, d)
 		}
 	}
 	a.teller.decided(decisions)
 }
 
-// everySecond finds the nodes that fell silent. After a pause of this process itself, silence proves nothing: then the
-// nodes get another second to be heard.
+// everySecond finds the nodes that fell silent, and what else time alone brings.
 func (a *Arbiter) everySecond(ctx context.Context) {
 	now := time.Now()
-	paused := !a.checked.IsZero() && now.Sub(a.checked) > 2*time.Second
-	a.checked = now
-	if paused {
-		return
-	}
-	var silent []string
-	for node, p := range a.heard {
-		if now.Sub(p.at) > events.PresenceTimeout {
-			silent = append(silent, node)
-		}
-	}
-	slices.Sort(silent)
-	for _, node := range silent {
+	for _, node := range a.there.silent(now) {
 		a.log.Warn().Msgf("node %s is gone: it has not said for five seconds that it is there", node)
-		a.gone(ctx, node, now)
+		a.gone(ctx, node, false, now)
 	}
+	a.lookAgain(ctx)
+	a.rememberNodes()
+	a.keep()
+	a.metrics.show(round.Count(a.state))
 	a.teller.trouble(now, a.slow.Load(), a.late)
 	if a.known && !a.teller.saidLone && now.Sub(a.began) > events.PresenceTimeout {
-		a.teller.lone(round.Overview(a.state), a.sites())
+		a.teller.lone(round.Overview(a.state), a.there.sites())
 	}
-}
-
-// presence is what is kept of a node's own word that it is there.
-type presence struct {
-	at   time.Time
-	site string
-}
-
-func (a *Arbiter) sites() int {
-	sites := map[string]bool{}
-	for _, p := range a.heard {
-		sites[p.site] = true
-	}
-	return len(sites)
 }

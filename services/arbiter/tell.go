@@ -9,6 +9,7 @@ import (
 
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/arbiter/round"
+	"github.com/dmonitor/dmonitor/services/arbiter/trouble"
 )
 
 // teller writes the log. It is used by the goroutine of Run, but for notWritten.
@@ -99,7 +100,10 @@ func proof(votes []events.NodeVote) string {
 }
 
 // started tells what the log said at the start.
-func (t *teller) started(views []round.View) {
+func (t *teller) started(views []round.View, troubles []events.Trouble) {
+	for _, open := range troubles {
+		t.log.Warn().Str("trouble", open.Trouble).Msg("still so, as far as is known: " + open.Reason)
+	}
 	var open []string
 	for _, v := range views {
 		if v.Outage != nil {
@@ -133,6 +137,46 @@ func (t *teller) lone(checks []round.View, sites int) {
 		return
 	}
 	t.log.Warn().Msg(fmt.Sprintf("blind: %d of %d sites needed; add a node, or set DMONITOR_AGREE=1 to trust one pair of eyes", sites, need))
+}
+
+// uncommitted tells the first time that people are told of an event that could not be committed.
+func (t *teller) uncommitted(d round.Decision, err error) {
+	e := t.log.Warn()
+	if d.Try > 1 {
+		e = t.log.Debug()
+	}
+	t.about(e, d).Str("outage", d.Outage.Outage).Err(err).
+		Msg(fmt.Sprintf("%s and not committed for %v: the mailers are told without it, until it is: %s", d.Outage.Event, events.UncommittedAfter, d.Reason))
+}
+
+// adoptedTrouble tells what the log says of dmonitor itself.
+func (t *teller) adoptedTrouble(e *events.Trouble) {
+	if t.quiet {
+		return
+	}
+	level := zerolog.WarnLevel
+	if e.Event == events.Ended {
+		level = zerolog.InfoLevel
+	}
+	t.log.WithLevel(level).Str("trouble", e.Trouble).Msg(e.Reason)
+}
+
+func (t *teller) uncommittedTrouble(d trouble.Decision, err error) {
+	e := t.log.Warn()
+	if d.Try > 1 {
+		e = t.log.Debug()
+	}
+	e.Str("trouble", d.Trouble.Trouble).Err(err).Msg(d.Trouble.Reason)
+}
+
+// troubleNotWritten may be called from any goroutine.
+func (t *teller) troubleNotWritten(d trouble.Decision, err error) {
+	e := t.log.Warn()
+	if d.Try > 1 {
+		e = t.log.Debug()
+	}
+	e.Str("trouble", d.Trouble.Trouble).Int("try", d.Try).Err(err).
+		Msg(fmt.Sprintf("the log does not take that %s %s; trying again if that stays so", d.Trouble.TroubleKey, d.Trouble.Event))
 }
 
 func (t *teller) notAsked(d round.Decision, err error) {

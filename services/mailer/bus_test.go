@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,15 +25,18 @@ func quick() timing {
 }
 
 // start runs a mailer on a bus until the returned function is called, or the test ends.
-func start(t *testing.T, b *bus.Bus, name string, post *transport, log io.Writer) (stop func()) {
+func start(t *testing.T, b *bus.Bus, name string, post *transport, log io.Writer, change ...func(*Options)) (stop func()) {
 	t.Helper()
 	own := &logBuffer{}
-	o := Options{Node: name, From: "dmonitor@example.com", Log: zerolog.New(io.MultiWriter(log, own)).With().Timestamp().Logger()}
+	o := Options{Node: name, From: "dmonitor@example.com", Log: zerolog.New(io.MultiWriter(log, own)).Level(zerolog.DebugLevel).With().Timestamp().Logger()}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the log of %s:\n%s", name, own)
 		}
 	})
+	for _, f := range change {
+		f(&o)
+	}
 	m := newMailer(b, o, post, quick())
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -139,33 +140,6 @@ func TestEventBecomesMail(t *testing.T) {
 	})
 }
 
-// TestTwoMailersOneMail: mailers on different members share the work, and nobody is told twice.
-func TestTwoMailersOneMail(t *testing.T) {
-	t.Parallel()
-	c, in := bustest.New(t, 3), (&inbox{}).serve(t)
-	tell(t, c.Bus(0), "ops@example.com", "web@example.com")
-	for i := range 2 {
-		start(t, c.Bus(i), fmt.Sprintf("mailer-%d", i), transportTo(t, "smtp://localhost", in.addr), io.Discard)
-	}
-	const outages = 20
-	for i := range outages {
-		check := events.Check{Host: fmt.Sprintf("h%d.example.com", i), Test: "ssh"}
-		now := time.Now()
-		commit(t, c.Bus(2), outageOf(check, "r1", events.Opened, now, now), 0)
-	}
-	in.wait(t, 2*outages)
-	eventually(t, "the queue is empty and all is on record", func() bool {
-		return pending(t, c.Bus(2)) == 0 && len(deliveries(t, c.Bus(2))) == 2*outages
-	})
-	seen := map[string]int{}
-	for _, m := range in.all() {
-		seen[parse(t, m.data).get(t, "Message-ID")]++
-	}
-	if len(seen) != 2*outages || slices.Max(slices.Collect(maps.Values(seen))) != 1 {
-		t.Errorf("%d different mails, want %d, each once: %v", len(seen), 2*outages, seen)
-	}
-}
-
 // TestStoppedBeforeSending: what one mailer queued and couldn't send, another sends; also after the bus was restarted
 // on its data.
 func TestStoppedBeforeSending(t *testing.T) {
@@ -191,6 +165,27 @@ func TestStoppedBeforeSending(t *testing.T) {
 	})
 	if n := len(in.all()); n != 1 {
 		t.Errorf("%d mails, want 1", n)
+	}
+}
+
+// TestStoppedWhileGathering: what waits for others when the mailer is stopped goes back at once, and is sent by another.
+func TestStoppedWhileGathering(t *testing.T) {
+	t.Parallel()
+	b, in, log := bustest.New(t, 1).Bus(0), (&inbox{}).serve(t), &logBuffer{}
+	tell(t, b, "ops@example.com")
+	stop := start(t, b, "mailer-1", transportTo(t, "smtp://localhost", in.addr), log)
+	now := time.Now()
+	for _, test := range []string{"ssh", "http"} {
+		commit(t, b, outageOf(events.Check{Host: "www.example.com", Test: test}, "r1", events.Opened, now, now), 0)
+	}
+	in.wait(t, 1)
+	eventually(t, "the second is in the queue", func() bool { return log.count("notices queued") == 2 })
+	stop()
+	start(t, b, "mailer-2", transportTo(t, "smtp://localhost", in.addr), io.Discard)
+	in.wait(t, 2)
+	eventually(t, "both are on record", func() bool { return len(deliveries(t, b)) == 2 && pending(t, b) == 0 })
+	if n := len(in.all()); n != 2 {
+		t.Errorf("%d mails, want 2", n)
 	}
 }
 
@@ -285,5 +280,43 @@ func TestPasswordStaysSecret(t *testing.T) {
 	}
 	if log.count("this won't pass by itself") == 0 {
 		t.Error("the log doesn't say that the settings are wrong")
+	}
+}
+
+// TestTroubleBecomesMail: a committed trouble is one mail to each operator; its end is a mail in the same thread.
+func TestTroubleBecomesMail(t *testing.T) {
+	t.Parallel()
+	b, in := bustest.New(t, 1).Bus(0), (&inbox{}).serve(t)
+	err := b.PutContribution(t.Context(), events.Contribution{Node: "osaka-1", Time: time.Now(), Recipients: []events.Recipient{
+		{Address: "ops@example.com", Operator: true}, {Address: "web@example.com"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, b, "mailer-1", transportTo(t, "smtp://localhost", in.addr), io.Discard)
+	began := time.Now()
+	seq, err := b.ProposeTrouble(t.Context(), nodeGone(events.Began, 1, began, began), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := parse(t, in.wait(t, 1)[0].data)
+	if _, err := b.ProposeTrouble(t.Context(), nodeGone(events.Ended, 2, began, began.Add(time.Minute)), seq); err != nil {
+		t.Fatal(err)
+	}
+	second := parse(t, in.wait(t, 2)[1].data)
+	if a, b := first.get(t, "Subject"), second.get(t, "Subject"); a != "NODE fra is gone (dmonitor)" || b != "NODE fra is back (dmonitor)" {
+		t.Errorf("subjects %q and %q", a, b)
+	}
+	if id := first.get(t, "Message-ID"); second.get(t, "In-Reply-To") != id || first.get(t, "X-Dmonitor-Trouble") != "node fra" {
+		t.Errorf("the end replies to %q, the beginning is %q, about %q", second.get(t, "In-Reply-To"), id, first.get(t, "X-Dmonitor-Trouble"))
+	}
+	eventually(t, "two deliveries are on record", func() bool {
+		all := deliveries(t, b)
+		return len(all) == 2 && all[0].Trouble == nodeGone(events.Began, 1, began, began).ID && pending(t, b) == 0
+	})
+	for _, got := range in.all() {
+		if got.to[0] != "ops@example.com" {
+			t.Errorf("%s is no operator", got.to[0])
+		}
 	}
 }

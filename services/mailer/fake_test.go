@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/services/mailer/told"
 )
 
 // fakeBus is a bus that fails on demand.
@@ -22,12 +24,19 @@ type fakeBus struct {
 	put        []string // recipients, in order
 	deliveries []events.Delivery
 	last       bus.Committed
+	troubles   map[events.TroubleKey]bus.CommittedTrouble
 	failPut    func(recipient string) error
 	failRecord error
 	failFollow error
 	failLast   error
 	catalog    events.Catalog
 	failRead   error
+	electing   int // so many reads of the catalog fail first
+
+	history     []bus.Committed
+	failHistory error
+	hearing     bus.Hearing
+	published   []events.Message
 }
 
 func (b *fakeBus) FollowCatalog(ctx context.Context, _ func(events.Catalog)) error {
@@ -38,11 +47,69 @@ func (b *fakeBus) FollowCatalog(ctx context.Context, _ func(events.Catalog)) err
 	return ctx.Err()
 }
 
-func (b *fakeBus) Catalog(context.Context) (events.Catalog, error) { return b.catalog, b.failRead }
+func (b *fakeBus) Catalog(context.Context) (events.Catalog, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.electing > 0 {
+		b.electing--
+		return events.Catalog{}, errDown
+	}
+	return b.catalog, b.failRead
+}
 
 func (b *fakeBus) ConsumeOutages(ctx context.Context, _ func(context.Context, bus.Committed) error) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (b *fakeBus) ConsumeTroubles(ctx context.Context, _ func(context.Context, bus.CommittedTrouble) error) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (b *fakeBus) OutagesOf(_ context.Context, _ events.Check, _ time.Time, handle func(bus.Committed) error) error {
+	for _, c := range b.history {
+		if err := handle(c); err != nil {
+			return err
+		}
+	}
+	return b.failHistory
+}
+
+func (b *fakeBus) TroublesOf(context.Context, events.TroubleKey, time.Time, func(bus.CommittedTrouble) error) error {
+	return b.failHistory
+}
+
+func (b *fakeBus) Hear(h bus.Hearing) (func(), error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hearing = h
+	return func() {}, nil
+}
+
+// Publish writes down what is published, and lets this mailer hear it, as the bus does.
+func (b *fakeBus) Publish(m events.Message) error {
+	if _, err := events.Encode(m); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	h := b.hearing
+	b.published = append(b.published, m)
+	b.mu.Unlock()
+	if t, ok := m.(*events.Told); ok && h.Told != nil {
+		h.Told(*t)
+	}
+	return nil
+}
+
+func (b *fakeBus) LastOutages(context.Context) (map[events.Check]bus.Committed, error) {
+	return map[events.Check]bus.Committed{b.last.Check: b.last}, b.failLast
+}
+
+func (b *fakeBus) PendingNotices(context.Context) (uint64, error) { return 7, b.failRead }
+
+func (b *fakeBus) LastTroubles(context.Context) (map[events.TroubleKey]bus.CommittedTrouble, error) {
+	return b.troubles, b.failLast
 }
 
 func (b *fakeBus) ConsumeNotices(ctx context.Context, _ int, _ func(context.Context, *bus.Task)) error {
@@ -87,7 +154,10 @@ type fakeTask struct {
 	mu       sync.Mutex
 	did      []string // "done", "retry 5s"
 	failDone error
+	lost     atomic.Bool
 }
+
+func (t *fakeTask) Held() bool { return !t.lost.Load() }
 
 func (t *fakeTask) note(s string) {
 	t.mu.Lock()
@@ -138,6 +208,8 @@ func (l *logBuffer) String() string {
 // count tells how often a text is in the log.
 func (l *logBuffer) count(s string) int { return strings.Count(l.String(), s) }
 
+func testLog(b *logBuffer) zerolog.Logger { return zerolog.New(b).With().Timestamp().Logger() }
+
 // bench is a mailer between a fake bus and a real mail server.
 type bench struct {
 	*Mailer
@@ -145,13 +217,18 @@ type bench struct {
 	log *logBuffer
 }
 
-func newBench(t testing.TB, smtpAddr string) *bench {
+func newBench(t testing.TB, smtpAddr string, change ...func(*Options)) *bench {
 	t.Helper()
 	b := &bench{bus: &fakeBus{failLast: bus.ErrNotFound}, log: &logBuffer{}}
 	o := Options{Node: "mailer-1", From: "dmonitor@example.com", Log: zerolog.New(b.log)}
+	for _, f := range change {
+		f(&o)
+	}
 	b.Mailer = newMailer(b.bus, o, transportTo(t, "smtp://localhost", smtpAddr), defaultTiming)
 	return b
 }
+
+type toldBook = told.Book
 
 var errDown = errors.New("no majority")
 
@@ -185,4 +262,9 @@ func noticeFor(o events.Outage, to string) events.Notice {
 func freshNotice(to string) events.Notice {
 	now := time.Now()
 	return noticeFor(outageOf(ssh, "r1", events.Opened, now, now), to)
+}
+
+// send makes one attempt to send one notice.
+func (m *Mailer) send(ctx context.Context, n events.Notice, attempt int, queued time.Time, t task) {
+	m.sendAll(ctx, []parcel{{Notice: n, attempt: attempt, queued: queued, taken: time.Now(), task: t}})
 }

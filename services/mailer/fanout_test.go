@@ -83,9 +83,19 @@ func TestFanOut(t *testing.T) {
 func TestNothingIsFannedOutBlindly(t *testing.T) {
 	t.Parallel()
 	b, now := newBench(t, "127.0.0.1:1"), time.Now()
-	b.bus.failRead = errDown
+	b.bus.failRead, b.timing.call = errDown, time.Millisecond
 	err := b.fanOut(t.Context(), bus.Committed{Outage: outageOf(ssh, "r1", events.Opened, now, now)})
 	if !errors.Is(err, errDown) || len(b.bus.put) > 0 {
+		t.Errorf("got %v; told %q", err, b.bus.put)
+	}
+}
+
+// TestElectionIsLivedThrough: while the configuration has no leader it is asked again, and the event stays in hand.
+func TestElectionIsLivedThrough(t *testing.T) {
+	t.Parallel()
+	b, now := newBench(t, "127.0.0.1:1"), time.Now()
+	b.bus.electing, b.bus.catalog = 2, catalogOf(events.Recipient{Address: "ops@example.com"})
+	if err := b.fanOut(t.Context(), bus.Committed{Outage: outageOf(ssh, "r1", events.Opened, now, now)}); err != nil || len(b.bus.put) != 1 {
 		t.Errorf("got %v; told %q", err, b.bus.put)
 	}
 }
@@ -127,5 +137,55 @@ func TestNoRecipientsIsSaidOnce(t *testing.T) {
 		if w, n := b.log.count("told to nobody"), b.log.count("there are recipients now"); w != step.warn || n != step.info {
 			t.Errorf("step %d: said %d times that there are none and %d times that there are; want %d, %d", i, w, n, step.warn, step.info)
 		}
+	}
+}
+
+// nodeGone is the event of a trouble.
+func nodeGone(e events.TroubleEvent, step int, began, at time.Time) events.Trouble {
+	k := events.TroubleKey{Kind: events.TroubleNode, Node: "fra"}
+	id := events.TroubleID(k, began)
+	return events.Trouble{
+		ID: events.TroubleEventID(id, step), Trouble: id, Step: step, TroubleKey: k, Event: e, Time: at, Began: began,
+		Reason: "fra is silent", By: "osaka-1",
+	}
+}
+
+// TestFanOutTrouble: operators are told of troubles, and nobody else; of an old one only while it lasts.
+func TestFanOutTrouble(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	old := now.Add(-48 * time.Hour)
+	catalog := catalogOf(
+		events.Recipient{Address: "ops@example.com", Operator: true},
+		events.Recipient{Address: "web@example.com", Hosts: []string{"www.*"}},
+		events.Recipient{Address: "db@example.com", Tests: []string{"mysql"}, Operator: true},
+	)
+	operators := []string{"db@example.com", "ops@example.com"}
+	unknown := nodeGone("paused", 2, now, now)
+	for _, c := range []struct {
+		name  string
+		event events.Trouble
+		later uint64 // how much later the key's last event is
+		want  []string
+	}{
+		{"began", nodeGone(events.Began, 1, now, now), 0, operators},
+		{"ended", nodeGone(events.Ended, 2, old, now), 0, operators},
+		{"an event of a newer version", unknown, 0, nil},
+		{"an old one that lasts", nodeGone(events.Began, 1, old, old), 0, operators},
+		{"an old one that is over", nodeGone(events.Began, 1, old, old), 1, nil},
+		{"an old end", nodeGone(events.Ended, 2, old, old), 0, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, "127.0.0.1:1")
+			b.bus.catalog, b.bus.failLast = catalog, nil
+			b.bus.troubles = map[events.TroubleKey]bus.CommittedTrouble{c.event.TroubleKey: {Seq: 7 + c.later}}
+			if err := b.fanOutTrouble(t.Context(), bus.CommittedTrouble{Trouble: c.event, Seq: 7}); err != nil {
+				t.Error(err)
+			}
+			if !slices.Equal(b.bus.put, c.want) {
+				t.Errorf("told %q, want %q", b.bus.put, c.want)
+			}
+		})
 	}
 }

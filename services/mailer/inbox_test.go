@@ -28,7 +28,7 @@ import (
 )
 
 // patience is how long tests wait for what should come at once; the machine may be busy.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // received is one mail that an inbox took.
 type received struct {
@@ -48,6 +48,9 @@ type inbox struct {
 	implicit bool
 	onRcpt   func(to string) error
 	onData   func(nth int) error // after the content, counted from 1 over all mails, taken or not
+
+	onContent func(to string, data []byte) error // likewise
+	dropAfter int                                // so many mails are taken, and then the connection dropped instead of saying so
 
 	mu    sync.Mutex
 	mails []received
@@ -88,7 +91,8 @@ func (in *inbox) serve(t testing.TB) *inbox {
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = in.srv.Serve(l) }()
-	t.Cleanup(func() { in.srv.Close(); <-done })
+	// Close knows of the listener only once Serve has begun.
+	t.Cleanup(func() { in.srv.Close(); l.Close(); <-done })
 	return in
 }
 
@@ -157,6 +161,14 @@ func (s *inboxSession) Data(r io.Reader) error {
 		if err := s.in.onData(n); err != nil {
 			return err
 		}
+	}
+	if s.in.onContent != nil {
+		if err := s.in.onContent(s.got.to[0], data); err != nil {
+			return err
+		}
+	}
+	if n <= s.in.dropAfter {
+		defer s.conn.Close()
 	}
 	s.got.data = data
 	_, s.got.tls = s.conn.TLSConnectionState()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -44,7 +45,11 @@ type Options struct {
 	PasswordFile string
 	// From is the sender, as "ops@example.com" or "dmonitor <ops@example.com>"; empty: dmonitor@ the host's name.
 	From string
-	Log  zerolog.Logger
+	// Data is the folder for what is remembered of who was told without a majority; empty: it is kept in memory only.
+	Data string
+	// Metrics is where the mailer registers what it counts; nil: nowhere.
+	Metrics prometheus.Registerer
+	Log     zerolog.Logger
 }
 
 // queue is what a mailer needs of the bus.
@@ -52,9 +57,17 @@ type queue interface {
 	FollowCatalog(ctx context.Context, handle func(events.Catalog)) error
 	Catalog(ctx context.Context) (events.Catalog, error) // as of now, whatever FollowCatalog has said
 	ConsumeOutages(ctx context.Context, handle func(context.Context, bus.Committed) error) error
+	ConsumeTroubles(ctx context.Context, handle func(context.Context, bus.CommittedTrouble) error) error
 	LastOutage(ctx context.Context, c events.Check) (bus.Committed, error)
+	LastOutages(ctx context.Context) (map[events.Check]bus.Committed, error)
+	LastTroubles(ctx context.Context) (map[events.TroubleKey]bus.CommittedTrouble, error)
+	OutagesOf(ctx context.Context, c events.Check, since time.Time, handle func(bus.Committed) error) error
+	TroublesOf(ctx context.Context, k events.TroubleKey, since time.Time, handle func(bus.CommittedTrouble) error) error
+	Hear(bus.Hearing) (stop func(), err error)
+	Publish(events.Message) error
 	PutNotice(ctx context.Context, n events.Notice) error
 	ConsumeNotices(ctx context.Context, parallel int, handle func(context.Context, *bus.Task)) error
+	PendingNotices(ctx context.Context) (uint64, error)
 	PutDelivery(ctx context.Context, d events.Delivery) error
 }
 
@@ -64,12 +77,20 @@ type timing struct {
 	giveUp         time.Duration
 	attempt        time.Duration // for one attempt: less than the ten minutes for which the bus keeps a task in one hand
 	call           time.Duration // for one call on the bus: it may have to live through an election
+	courtesy       time.Duration // for one whose answer only makes a mail better
 	grace          time.Duration // for a mail that is under way when the mailer is stopped
+	tick           time.Duration // how often it is looked whether somebody has to be told without a majority
+	stale          time.Duration // before an event older than this is fanned out, it is asked who was told of it already
+	ask            time.Duration // how long answers to that are waited for
+	renew          time.Duration // how often others hear that telling goes on: a few times within told.ClaimFor
+	stuck          time.Duration // what can't be queued for so long is told without a majority
 }
 
 var defaultTiming = timing{
 	first: 5 * time.Second, longest: 15 * time.Minute, giveUp: GiveUp,
-	attempt: 8 * time.Minute, call: 30 * time.Second, grace: 10 * time.Second,
+	attempt: 8 * time.Minute, call: 30 * time.Second, courtesy: 2 * time.Second, grace: 10 * time.Second,
+	tick: 500 * time.Millisecond, stale: 20 * time.Second, ask: time.Second,
+	renew: 10 * time.Second, stuck: events.UncommittedAfter,
 }
 
 // Mailer is one mailer. Make it by New.
@@ -83,6 +104,9 @@ type Mailer struct {
 
 	trouble memo // notice id: why the last attempt failed
 	taken   memo // notice id: the 250 of a mail whose notice is still in the queue
+
+	minority *minority
+	metrics  metrics
 }
 
 // New makes a mailer. Errors name the setting that is wrong, and the remedy.
@@ -112,7 +136,9 @@ func New(o Options) (*Mailer, error) {
 }
 
 func newMailer(b queue, o Options, post *transport, t timing) *Mailer {
-	return &Mailer{bus: b, node: o.Node, from: o.From, post: post, timing: t, log: o.Log}
+	m := &Mailer{bus: b, node: o.Node, from: o.From, post: post, timing: t, log: o.Log, metrics: newMetrics(o.Metrics)}
+	m.minority = newMinority(m, o.Data)
+	return m
 }
 
 // Run fans out and sends until ctx ends; then it returns nil. A mail that is under way is given a few seconds to end.
@@ -129,12 +155,18 @@ func (m *Mailer) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	part("follow the configuration", func() error { return m.bus.FollowCatalog(ctx, m.sayWhetherAnybodyIsTold()) })
-	part("read outages", func() error { return m.bus.ConsumeOutages(ctx, m.fanOut) })
-	part("send notices", func() error {
-		return m.bus.ConsumeNotices(ctx, parallel, func(ctx context.Context, t *bus.Task) {
-			m.send(ctx, t.Notice, t.Attempt, t.Queued, t)
+	say := m.sayWhetherAnybodyIsTold()
+	part("follow the configuration", func() error {
+		return m.bus.FollowCatalog(ctx, func(c events.Catalog) {
+			m.minority.catalog.Store(&c)
+			m.log.Debug().Msgf("%d recipients known", len(c.Recipients))
+			say(c)
 		})
 	})
+	part("listen", func() error { return m.minority.run(ctx) })
+	part("read outages", func() error { return m.bus.ConsumeOutages(ctx, m.fanOut) })
+	part("read troubles", func() error { return m.bus.ConsumeTroubles(ctx, m.fanOutTrouble) })
+	part("count notices", func() error { return m.countPending(ctx) })
+	part("send notices", func() error { return m.sendQueued(ctx) })
 	return group.Wait()
 }

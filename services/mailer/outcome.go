@@ -88,14 +88,20 @@ func isX509(err error) bool {
 // enhanced finds an enhanced status code (RFC 3463) at the start of an answer: class, subject, detail.
 var enhanced = regexp.MustCompile(`^5\.(\d{1,3})\.(\d{1,3})\b`)
 
+// ours finds words that speak of us rather than of the recipient, for answers without such a code: Exim gives none, and
+// says "relay not permitted" or "Sender verify failed" at RCPT TO; qmail has the code at the end.
+var ours = regexp.MustCompile(`(?i)\b(relay|relaying|sender|authenticat\w+|administrative prohibition)\b|\(#5\.7\.`)
+
 // verdict decides what becomes of the notice. Only what the server says of this recipient or this mail is final; when
 // in doubt the notice is tried again, as a mail too late is better than one that is lost.
 //
 //   - No answer, a broken connection, and anything but 5xx: again.
 //   - 5xx before RCPT TO (greeting, EHLO, STARTTLS, AUTH, MAIL FROM): nothing of that depends on the notice.
-//   - 5xx below 550 says that the dialogue is wrong, such as 530 (log in first) or 503; but x.1.x speaks of the address.
-//   - 55x with x.7.x at RCPT TO is policy, as a server says it that doesn't relay for us. After the mail's content, it is
-//     a verdict on the content.
+//   - Many servers say at RCPT TO what they think of the sender. 5xx there is final if it speaks of the recipient.
+//   - 5xx below 550 says that the dialogue is wrong, such as 530 (log in first) or 503; but x.1.x speaks of the address:
+//     x.1.7 and x.1.8 of the sender's (RFC 3463, section 3.2), the others of the recipient's.
+//   - 55x with x.7.x at RCPT TO is policy, as a server says it that doesn't relay for us. Without a code, its words have
+//     to do. After the mail's content, it is a verdict on the content.
 func (f *failure) verdict() verdict {
 	if f.code == 0 {
 		return f.self
@@ -103,13 +109,9 @@ func (f *failure) verdict() verdict {
 	if f.code < 500 || f.code > 599 {
 		return again
 	}
-	subject := ""
-	if parts := enhanced.FindStringSubmatch(f.text); parts != nil {
-		subject = parts[1]
-	}
 	switch f.step {
 	case stepTo:
-		if subject == "1" || f.code >= 550 && subject != "7" {
+		if f.ofRecipient() {
 			return refused
 		}
 	case stepData, stepEnd:
@@ -118,6 +120,19 @@ func (f *failure) verdict() verdict {
 		}
 	}
 	return misconfigured
+}
+
+// ofRecipient tells whether a 5xx at RCPT TO speaks of the recipient.
+func (f *failure) ofRecipient() bool {
+	parts := enhanced.FindStringSubmatch(f.text)
+	switch {
+	case parts == nil:
+		return f.code >= 550 && !ours.MatchString(f.text)
+	case parts[1] == "1":
+		return parts[2] != "7" && parts[2] != "8"
+	default:
+		return f.code >= 550 && parts[1] != "7"
+	}
 }
 
 // closedOnUs tells whether the server has ended a connection that it had kept open between two mails.

@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/services/mailer/letter"
 )
 
-// task is a notice's place in the queue. It is this mailer's until one of the two is called, or the mailer dies.
+// task is a notice's place in the queue. It is this mailer's until Done or Retry is called, or the mailer dies, or it
+// stands still for so long that the bus gives the notice to another: then Held is false.
 type task interface {
+	Held() bool
 	Done(ctx context.Context) error
 	Retry(delay time.Duration) error
 }
@@ -20,35 +25,141 @@ type task interface {
 // maxAnswer bounds what is kept of a mail server's answer, in bytes.
 const maxAnswer = 1000
 
-// send makes one attempt to send a notice, and settles what becomes of it.
-func (m *Mailer) send(ctx context.Context, n events.Notice, attempt int, queued time.Time, t task) {
-	if ctx.Err() != nil {
-		m.put(n, t, 0) // The mailer is stopping; another may start on it at once.
-		return
-	}
-	if answer, ok := m.taken.get(n.ID); ok {
-		m.settleSent(ctx, n, attempt, answer, t) // The mail is out; only the acknowledgement was lost.
+// parcel is a notice in this mailer's hands.
+type parcel struct {
+	events.Notice
+	attempt int
+	queued  time.Time
+	taken   time.Time // out of the queue
+	task    task
+}
+
+// Bounds of a group's sending.
+const (
+	settleAtOnce = 16          // notices of a group that are settled at the same time
+	maxInHand    = time.Minute // a notice that waited here for so long goes back: the bus won't keep it here for ever
+	inHandTries  = 3           // of a group of which it isn't known whether the server has it
+)
+
+// sendAll makes one attempt to send notices for one recipient in one mail, and settles what becomes of each.
+func (m *Mailer) sendAll(ctx context.Context, all []parcel) {
+	all = m.leaveOutSettled(ctx, all)
+	if len(all) == 0 {
 		return
 	}
 	ctx, cancel := outlive(ctx, m.timing.grace)
 	defer cancel()
-	mail, err := encode(letter.Write(n, m.letterOptions(ctx, n, attempt)))
+	mail, err := encode(letter.WriteGroup(m.items(ctx, all), letter.Options{From: m.from, Now: time.Now()}))
 	if err != nil {
-		m.settleFailed(ctx, n, attempt, fmt.Sprintf("write the mail: %v", err), t)
+		m.each(all, func(p parcel) {
+			m.settleFailed(ctx, p.Notice, p.attempt, fmt.Sprintf("write the mail: %v", err), p.task)
+		})
 		return
 	}
-	answer, f := m.try(ctx, mail)
-	switch age := time.Since(queued); {
-	case f == nil:
-		m.taken.put(n.ID, answer)
-		m.settleSent(ctx, n, attempt, answer, t)
-	case f.verdict() == refused:
-		m.settleFailed(ctx, n, attempt, f.Error(), t)
-	case age >= m.timing.giveUp:
-		m.settleFailed(ctx, n, attempt, fmt.Sprintf("given up after %s: %v", age.Round(time.Minute), f), t)
-	default:
-		m.settleRetry(n, attempt, m.timing.giveUp-age, f, t)
+	mail.still = func() bool { return !slices.ContainsFunc(all, func(p parcel) bool { return !p.task.Held() }) }
+	answer, f := m.tryInHand(ctx, mail, len(all))
+	if f != nil && f.verdict() == refused && f.step != stepTo && len(all) > 1 {
+		// It was for what is in it: one of them must not take the others with it.
+		half := len(all) / 2
+		m.sendAll(ctx, all[:half])
+		m.sendAll(ctx, all[half:])
+		return
 	}
+	m.each(all, func(p parcel) { m.settle(ctx, p, answer, f) })
+}
+
+// leaveOutSettled settles what need not be sent by this mailer now, and returns the rest.
+func (m *Mailer) leaveOutSettled(ctx context.Context, all []parcel) (rest []parcel) {
+	for _, p := range all {
+		answer, taken := m.taken.get(p.ID)
+		switch {
+		case ctx.Err() != nil || time.Since(p.taken) > maxInHand:
+			m.put(p.Notice, p.task, 0) // The mailer is stopping, or busy; another may start on it at once.
+		case taken:
+			m.settleSent(ctx, p.Notice, p.attempt, answer, p.task) // The mail is out; only the acknowledgement was lost.
+		case !p.task.Held():
+			m.leaveToOthers(p.Notice, nil)
+		default:
+			rest = append(rest, p)
+		}
+	}
+	return rest
+}
+
+// each does something for every notice, several at a time: settling one costs calls on the bus.
+func (m *Mailer) each(all []parcel, do func(parcel)) {
+	var group errgroup.Group
+	group.SetLimit(settleAtOnce)
+	for _, p := range all {
+		group.Go(func() error { do(p); return nil })
+	}
+	_ = group.Wait()
+}
+
+// settle does what is to be done about a notice after an attempt.
+func (m *Mailer) settle(ctx context.Context, p parcel, answer string, f *failure) {
+	if f == nil {
+		m.taken.put(p.ID, answer)
+		m.settleSent(ctx, p.Notice, p.attempt, answer, p.task)
+		return
+	}
+	if !p.task.Held() { // Whatever went wrong here: it comes again by itself, or another has sent it already.
+		m.leaveToOthers(p.Notice, f)
+		return
+	}
+	switch d := decide(f, p.attempt, time.Since(p.queued), m.timing); {
+	case d.giveUp != "":
+		m.settleFailed(ctx, p.Notice, p.attempt, d.giveUp, p.task)
+	default:
+		m.settleRetry(p.Notice, p.attempt, d.again, f, p.task)
+	}
+}
+
+// decision is what becomes of a notice that was not sent.
+type decision struct {
+	giveUp string        // why it is given up; empty: it isn't
+	again  time.Duration // else, when it is tried again
+}
+
+// decide decides what becomes of a notice of this age after its attempt has failed. The last attempt is made at the very
+// end of the time that a notice has.
+func decide(f *failure, attempt int, age time.Duration, t timing) decision {
+	switch {
+	case f.verdict() == refused:
+		return decision{giveUp: f.Error()}
+	case age >= t.giveUp:
+		return decision{giveUp: fmt.Sprintf("given up after %s: %v", age.Round(time.Minute), f)}
+	default:
+		return decision{again: min(t.delay(attempt), t.giveUp-age)}
+	}
+}
+
+// tryInHand tries to send a mail. If it then isn't known whether the server has taken a mail with several notices, that
+// very mail is tried again at once, as it will not be put together the same way again: should it arrive twice, it has one
+// Message-ID. A mail with one notice has the same each time anyway.
+func (m *Mailer) tryInHand(ctx context.Context, mail message, notices int) (answer string, f *failure) {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.attempt)
+	defer cancel()
+	for try := 1; ; try++ {
+		answer, f = m.try(ctx, mail)
+		if f == nil || notices == 1 || f.step != stepEnd || f.code != 0 || try == inHandTries || !mail.still() {
+			return answer, f
+		}
+		select {
+		case <-ctx.Done():
+			return answer, f
+		case <-time.After(m.timing.first):
+		}
+	}
+}
+
+// leaveToOthers says that a notice went out of this mailer's hands while it stood still.
+func (m *Mailer) leaveToOthers(n events.Notice, f *failure) {
+	entry := m.log.Warn()
+	if f != nil {
+		entry = entry.Err(f)
+	}
+	entry.Msgf("this mailer stood still for too long; the notice to %s is left to the others", n.Recipient)
 }
 
 // try hands the mail to the mail server, within the time an attempt may take.
@@ -65,24 +176,54 @@ func (m *Mailer) try(ctx context.Context, mail message) (string, *failure) {
 	return answer, f
 }
 
-// letterOptions gathers what the letter says beside its notice.
-func (m *Mailer) letterOptions(ctx context.Context, n events.Notice, attempt int) letter.Options {
-	o := letter.Options{From: m.from, Now: time.Now(), Attempt: attempt}
-	o.Failure, _ = m.trouble.get(n.ID)
-	if n.Outage.Event == events.Opened && (attempt > 1 || letter.IsLate(n.Outage, o.Now)) {
-		// If this can't be read the notice goes out as it is: it must not wait for a courtesy.
-		last, err := m.lastOutage(ctx, n.Outage.Check)
-		if err == nil && last.Event == events.Closed && last.Outage.Outage == n.Outage.Outage {
-			o.Closed = last.Time
+// items gathers what the letter says of each notice.
+func (m *Mailer) items(ctx context.Context, all []parcel) []letter.Item {
+	out := make([]letter.Item, 0, len(all))
+	now := time.Now()
+	var over map[string]time.Time
+	for _, p := range all {
+		i := letter.Item{Notice: p.Notice, Attempt: p.attempt}
+		i.Failure, _ = m.trouble.get(p.ID)
+		if !matterOf(&p.Notice).ends() && (p.attempt > 1 || letter.IsLate(p.Notice, now) || len(all) > 1) {
+			if over == nil {
+				over = m.overs(ctx, all)
+			}
+			i.Closed = over[p.ID]
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// overs reads of which notices what they tell of is over: the time by the notice's id. If this can't be read the notices
+// go out as they are: they must not wait for a courtesy.
+func (m *Mailer) overs(ctx context.Context, all []parcel) map[string]time.Time {
+	out := map[string]time.Time{}
+	if len(all) == 1 {
+		if l, err := m.lastOf(ctx, matterOf(&all[0].Notice)); err == nil {
+			out[all[0].ID] = l.over
+		}
+		return out
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.timing.courtesy)
+	defer cancel()
+	last, err := m.bus.LastOutages(ctx)
+	if err != nil {
+		return out
+	}
+	for _, p := range all {
+		if got, ok := last[p.Outage.Check]; ok && got.Event == events.Closed && got.Outage.Outage == p.Outage.Outage {
+			out[p.ID] = got.Time
 		}
 	}
-	return o
+	return out
 }
 
 // settleSent takes a notice that the server has taken out of the queue, at once: the sooner, the smaller is the window in
 // which a crash doubles the mail. The record comes second; it can be missed.
 func (m *Mailer) settleSent(ctx context.Context, n events.Notice, attempt int, answer string, t task) {
-	log := m.log.With().Str("check", n.Outage.Check.String()).Str("outage", n.Outage.Outage).Int("attempt", attempt).Logger()
+	about := matterOf(&n)
+	log := about.log(m.log.With().Int("attempt", attempt).Logger())
 	if err := m.done(ctx, t); err != nil {
 		// It stays in taken: if it comes back to this mailer it is not sent again.
 		log.Error().Err(err).Msgf("notice to %s is sent but still in the queue; another mailer may send it again", n.Recipient)
@@ -90,7 +231,8 @@ func (m *Mailer) settleSent(ctx context.Context, n events.Notice, attempt int, a
 	}
 	m.taken.forget(n.ID)
 	m.trouble.forget(n.ID)
-	log.Info().Msgf("%s: told %s", n.Outage.Event, n.Recipient)
+	m.metrics.sent.Inc()
+	log.Info().Msgf("%s: told %s", about.event(), n.Recipient)
 	if err := m.record(ctx, n, events.Sent, attempt, answer); err != nil {
 		log.Warn().Err(err).Msgf("notice to %s is sent, but not recorded", n.Recipient)
 	}
@@ -98,37 +240,41 @@ func (m *Mailer) settleSent(ctx context.Context, n events.Notice, attempt int, a
 
 // settleFailed gives a notice up. It stays in the queue until that is on record.
 func (m *Mailer) settleFailed(ctx context.Context, n events.Notice, attempt int, why string, t task) {
-	log := m.log.With().Str("check", n.Outage.Check.String()).Str("outage", n.Outage.Outage).Int("attempt", attempt).Logger()
+	about := matterOf(&n)
+	log := about.log(m.log.With().Int("attempt", attempt).Logger())
 	if err := m.record(ctx, n, events.Failed, attempt, why); err != nil {
 		log.Error().Err(err).Msgf("notice to %s failed (%s), and that can't be recorded; trying again", n.Recipient, why)
 		m.trouble.put(n.ID, why)
-		m.put(n, t, m.delay(attempt))
+		m.put(n, t, m.timing.delay(attempt))
 		return
 	}
-	log.Error().Msgf("%s: %s can't be told: %s", n.Outage.Event, n.Recipient, why)
+	m.metrics.failed.Inc()
+	log.Error().Msgf("%s: %s can't be told: %s", about.event(), n.Recipient, why)
 	m.trouble.forget(n.ID)
 	if err := m.done(ctx, t); err != nil {
 		log.Warn().Err(err).Msgf("notice to %s is given up but still in the queue; it will be tried again", n.Recipient)
 	}
 }
 
-// settleRetry puts a notice back. Its last attempt is when left has passed.
-func (m *Mailer) settleRetry(n events.Notice, attempt int, left time.Duration, f *failure, t task) {
-	delay := min(m.delay(attempt), left)
+// settleRetry puts a notice back.
+func (m *Mailer) settleRetry(n events.Notice, attempt int, delay time.Duration, f *failure, t task) {
 	m.trouble.put(n.ID, f.Error())
-	entry, hint := m.log.Warn(), ""
+	about := matterOf(&n)
+	log := about.log(m.log)
+	entry, hint := log.Warn(), ""
 	if f.verdict() == misconfigured {
-		entry, hint = m.log.Error(), "; this won't pass by itself: see DMONITOR_SMTP_URL, DMONITOR_MAIL_FROM and the mail server's settings"
+		entry, hint = log.Error(), "; this won't pass by itself: see DMONITOR_SMTP_URL, DMONITOR_MAIL_FROM and the mail server's settings"
 	}
-	entry.Str("check", n.Outage.Check.String()).Str("outage", n.Outage.Outage).Int("attempt", attempt).Err(f).
-		Msgf("%s: %s not told yet, trying again in %s%s", n.Outage.Event, n.Recipient, delay.Round(time.Second), hint)
+	entry.Int("attempt", attempt).Err(f).
+		Msgf("%s: %s not told yet, trying again in %s%s", about.event(), n.Recipient, delay.Round(time.Second), hint)
 	m.put(n, t, delay)
 }
 
 // put puts a notice back into the queue. If that fails it comes back when the queue's patience ends.
 func (m *Mailer) put(n events.Notice, t task, delay time.Duration) {
 	if err := t.Retry(delay); err != nil {
-		m.log.Warn().Err(err).Str("check", n.Outage.Check.String()).Msgf("put back the notice to %s", n.Recipient)
+		log := matterOf(&n).log(m.log)
+		log.Warn().Err(err).Msgf("put back the notice to %s", n.Recipient)
 	}
 }
 
@@ -141,21 +287,20 @@ func (m *Mailer) done(ctx context.Context, t task) error {
 func (m *Mailer) record(ctx context.Context, n events.Notice, how events.Outcome, attempt int, answer string) error {
 	ctx, cancel := context.WithTimeout(ctx, m.timing.call)
 	defer cancel()
-	return m.bus.PutDelivery(ctx, events.Delivery{
-		Notice: n.ID, Outcome: how, Outage: n.Outage.Outage, Event: n.Outage.Event, Check: n.Outage.Check,
-		Recipient: n.Recipient, Time: time.Now().UTC(), Attempts: attempt, Answer: brief(answer, maxAnswer), By: m.node,
-	})
+	d := matterOf(&n).delivery(n)
+	d.Outcome, d.Time, d.Attempts, d.Answer, d.By = how, time.Now().UTC(), attempt, brief(answer, maxAnswer), m.node
+	return m.bus.PutDelivery(ctx, d)
 }
 
 // delay is how long a notice waits after this many attempts: doubling, bounded.
-func (m *Mailer) delay(attempt int) time.Duration {
-	d := m.timing.first
+func (t timing) delay(attempt int) time.Duration {
+	d := t.first
 	for range attempt - 1 {
-		if d *= 2; d >= m.timing.longest {
-			return m.timing.longest
+		if d *= 2; d >= t.longest {
+			return t.longest
 		}
 	}
-	return min(d, m.timing.longest)
+	return min(d, t.longest)
 }
 
 // outlive returns a context that ends grace after ctx does.

@@ -213,12 +213,11 @@ func TestAttemptIsBounded(t *testing.T) {
 
 // TestDelay: 5 s, doubling to 15 min, for any number of attempts.
 func TestDelay(t *testing.T) {
-	m := &Mailer{timing: defaultTiming}
 	for attempt, want := range map[int]time.Duration{
 		0: 5 * time.Second, 1: 5 * time.Second, 2: 10 * time.Second, 5: 80 * time.Second, 8: 640 * time.Second,
 		9: 15 * time.Minute, 10_000: 15 * time.Minute,
 	} {
-		if got := m.delay(attempt); got != want {
+		if got := defaultTiming.delay(attempt); got != want {
 			t.Errorf("attempt %d: %v, want %v", attempt, got, want)
 		}
 	}

@@ -45,7 +45,7 @@ func (t *transport) open(ctx context.Context) (*session, *failure) {
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
 	if f := s.start(t, password, raw); f != nil {
-		s.conn.Close()
+		s.leave(f)
 		return nil, f
 	}
 	return s, nil
@@ -153,6 +153,9 @@ func (s *session) deliver(ctx context.Context, m message) (string, *failure) {
 	if _, err := w.Write(m.data); err != nil {
 		return "", s.fail(stepEnd, err)
 	}
+	if m.still != nil && !m.still() { // Without the end of the content the server doesn't take it.
+		return "", &failure{step: stepEnd, self: again, text: "broken off, as the notice is not this mailer's any more"}
+	}
 	if err := w.Close(); err != nil {
 		return "", s.fail(stepEnd, err)
 	}
@@ -173,6 +176,17 @@ func (s *session) quit() {
 	s.patience(min(s.step, 2*time.Second))
 	_ = s.smtp.Quit()
 	s.conn.Close()
+}
+
+// leave ends the connection after a failure. Who is still there is taken leave of: servers count who just hangs up after
+// a no among those that guess addresses.
+func (s *session) leave(f *failure) {
+	gone := f.code == 0 && f.self == again || f.code == 421
+	if s.smtp == nil || gone {
+		s.conn.Close()
+		return
+	}
+	s.quit()
 }
 
 // bounded is a connection that reads so much and no more.

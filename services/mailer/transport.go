@@ -51,7 +51,7 @@ func (t *transport) send(ctx context.Context, m message) (string, *failure) {
 			t.keep(s)
 			return answer, nil
 		}
-		s.conn.Close()
+		s.leave(f)
 		if !f.closedOnUs() {
 			return "", f
 		}
@@ -62,7 +62,7 @@ func (t *transport) send(ctx context.Context, m message) (string, *failure) {
 	}
 	answer, f := s.deliver(ctx, m)
 	if f != nil {
-		s.conn.Close()
+		s.leave(f)
 		return "", f
 	}
 	t.keep(s)

@@ -339,6 +339,60 @@ func TestRejection(t *testing.T) {
 	}
 }
 
+// TestLeave: a server that says no, on a new connection or a kept one, hears QUIT; one that hangs up doesn't hold us up.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, url, no, want string // want is what the server hears last
+		to                  string
+	}{
+		{"no such recipient", "smtp://localhost", "RCPT", "QUIT", "<gone@example.com>"},
+		{"no such sender", "smtp://localhost", "MAIL", "QUIT", "<gone@example.com>"},
+		{"not the content", "smtp://localhost", ".", "QUIT", "<gone@example.com>"},
+		{"no STARTTLS", "smtp://localhost?tls=required", "", "QUIT", "<gone@example.com>"},
+		{"no way to log in", "smtp://ops:s3cret@localhost", "", "QUIT", "<gone@example.com>"},
+		{"no SMTPUTF8", "smtp://localhost", "", "QUIT", "<jürgen@example.com>"},
+		{"shutting down", "smtp://localhost", "421", "", "<gone@example.com>"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			last := make(chan string, 10)
+			addr := script(t, func(say func(string), hear func() string, _ net.Conn) {
+				say("220 hi")
+				for {
+					switch line := hear(); {
+					case c.no == "421" && strings.HasPrefix(line, "RCPT"):
+						say("421 4.3.2 shutting down")
+						last <- hear()
+						return
+					case c.no != "" && strings.HasPrefix(line, c.no):
+						say("550 no")
+						last <- hear()
+						return
+					case line == "QUIT", line == "":
+						last <- line
+						return
+					case line == "DATA":
+						say("354 go")
+					case strings.Contains(line, ":") || strings.HasPrefix(line, "EHLO"):
+						say("250 fine")
+					}
+				}
+			})
+			tr := transportTo(t, c.url, addr)
+			tr.limits.idle = patience
+			m := hello
+			m.to, m.data = c.to, []byte("x\r\n")
+			if _, f := tr.send(t.Context(), m); f == nil {
+				t.Fatal("it was sent")
+			}
+			if got := <-last; got != c.want {
+				t.Errorf("the last the server heard is %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 // TestAddressesBeyondASCII: a server that can't take such an address won't ever.
 func TestAddressesBeyondASCII(t *testing.T) {
 	t.Parallel()

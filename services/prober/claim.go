@@ -15,7 +15,7 @@ var ErrNameTaken = errors.New("another process bears this node's name")
 // newInstance makes a token that tells this process from all others. It starts with the moment the process started, so
 // that of two tokens the elder process's sorts first.
 func newInstance(started time.Time) string {
-	return fmt.Sprintf("%012x-%s", started.UnixMilli(), rand.Text()[:12])
+	return fmt.Sprintf("%016x-%s", started.UnixNano(), rand.Text()[:12])
 }
 
 // claim watches who says to be this node. Two processes with one name would vote twice with one voice, and hide each

@@ -9,7 +9,7 @@ import (
 )
 
 func TestInstancesSortByAge(t *testing.T) {
-	elder, younger := newInstance(noon), newInstance(noon.Add(time.Millisecond))
+	elder, younger := newInstance(noon), newInstance(noon.Add(time.Microsecond))
 	if elder >= younger {
 		t.Errorf("%s does not sort before %s", elder, younger)
 	}

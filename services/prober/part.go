@@ -7,6 +7,7 @@ func Part(p *proc.Process) (proc.Part, error) {
 	s, err := New(Options{
 		Bus: p.Bus, Node: p.Env.Node, Site: p.Env.Site, Version: proc.Version(), Log: p.Log,
 		PluginDirs: PluginDirs(p.Env.Config, p.Env.Plugins...), Concurrency: p.Env.Concurrency,
+		Metrics: p.Metrics,
 	})
 	if err != nil {
 		return proc.Part{}, err

@@ -11,11 +11,13 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-// sayPresence says at once and then each second that this node is there, until ctx ends.
+// sayPresence says at once and then each second that this node is there, until ctx ends. Before each time it drops what
+// waited too long, so that what it says is true.
 func (p *Prober) sayPresence(ctx context.Context) {
 	tick := time.NewTicker(events.PresenceInterval)
 	defer tick.Stop()
 	for {
+		p.expire(time.Now())
 		pr := p.presence()
 		if err := p.o.Bus.Publish(&pr); err != nil {
 			p.rare.silent.WithLevel(level(err)).Err(err).Msg("could not say that this node is there")

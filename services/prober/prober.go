@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
@@ -23,10 +24,14 @@ const (
 	DefaultConcurrency = 64
 	// maxConcurrency bounds the setting: each run holds a thread, and Go gives up at 10,000 of them.
 	maxConcurrency = 4096
-	// maxWaiting bounds each of the two queues. It is reached by a flood only: what waits too long is dropped before.
-	maxWaiting = 8192
-	// roundSlack is what an arbiter's round lasts longer than the check's timeout.
-	roundSlack = 2 * time.Second
+	// maxWaiting and maxWaitingBytes bound each of the two queues. They are reached by a flood only: what waits too long
+	// is dropped before. An order of the usual size takes some 300 bytes, so that both queues full are 5 MB.
+	maxWaiting      = 8192
+	maxWaitingBytes = 8 << 20
+	// confirmSlack is how much longer than the check's timeout a confirmation may wait. The arbiter's round lasts two
+	// seconds longer than the timeout, and what waited too long is noticed within one (PresenceInterval): so who asked
+	// hears that it is not run before the round is over.
+	confirmSlack = 500 * time.Millisecond
 	// farewell bounds how long the last word may take.
 	farewell = 2 * time.Second
 	// logEvery is how often the same trouble is logged.
@@ -54,6 +59,7 @@ type Options struct {
 	Concurrency int      // jobs that run at once, DefaultConcurrency if 0; confirmations may take a quarter more
 	Version     string   // of dmonitor
 	Log         zerolog.Logger
+	Metrics     prometheus.Registerer // where what is counted is registered, once; nil: nowhere
 }
 
 // Prober is the service. It runs once.
@@ -61,6 +67,7 @@ type Prober struct {
 	o     Options
 	log   zerolog.Logger
 	rare  troubles
+	count metrics
 	claim claim // used by one goroutine
 
 	runner *plugin.Runner
@@ -72,7 +79,7 @@ type Prober struct {
 
 // troubles are logs of what may happen many times a second. Each writes at most one line in logEvery; the counters in the
 // lines tell how often it was.
-type troubles struct{ full, late, lost, silent, rival zerolog.Logger }
+type troubles struct{ late, stalled, lost, silent, rival zerolog.Logger }
 
 func newTroubles(log zerolog.Logger) troubles {
 	rare := func() zerolog.Logger { return log.Sample(&zerolog.BurstSampler{Burst: 1, Period: logEvery}) }
@@ -99,15 +106,18 @@ func New(o Options) (*Prober, error) {
 	if err := first.Validate(); err != nil {
 		return nil, fmt.Errorf("prober: %w", err)
 	}
-	return &Prober{
+	p := &Prober{
 		o:     o,
 		log:   o.Log,
 		rare:  newTroubles(o.Log),
 		claim: claim{instance: first.Instance},
 		queue: queue{
-			slots: o.Concurrency, reserve: max(1, o.Concurrency/4), most: maxWaiting, known: newMemory(),
+			slots: o.Concurrency, reserve: max(1, o.Concurrency/4),
+			most: maxWaiting, mostBytes: maxWaitingBytes, known: newMemory(),
 		},
-	}, nil
+	}
+	p.count = p.newMetrics(o.Metrics)
+	return p, nil
 }
 
 // Run works until ctx ends, and then returns nil when all is cleaned up; or it returns what makes it impossible to go on.
@@ -170,39 +180,40 @@ func (p *Prober) confirm(ctx context.Context, c events.Confirmation) {
 	}
 	p.take(ctx, order{
 		Run: c.Run, id: events.ConfirmedID(c.ID, p.o.Node), confirms: c.ID,
-		arrived: time.Now(), patience: c.Timeout.Duration() + roundSlack,
+		arrived: time.Now(), patience: c.Timeout.Duration() + confirmSlack,
 	})
 }
 
 // take puts an order in the queue and starts what there is room for.
 func (p *Prober) take(ctx context.Context, o order) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
+		p.mu.Unlock()
 		return
 	}
-	if p.queue.add(o) == full {
-		p.rare.full.Error().Str("check", o.Check.String()).Uint64("late", p.queue.late).Msg("too many runs are waiting: this one is dropped")
-	}
-	for {
-		o, ok := p.next()
-		if !ok {
-			return
+	full := p.queue.add(o) == full
+	var dropped []order
+	for ok := true; ok; {
+		var o order
+		if o, ok = p.next(&dropped); ok {
+			p.runs.Go(func() { p.work(ctx, o) })
 		}
-		p.runs.Go(func() { p.work(ctx, o) })
+	}
+	p.mu.Unlock()
+	p.abstain(dropped)
+	if full {
+		p.dropped(o, "too many others wait")
 	}
 }
 
-// next takes an order out of the queue. The caller holds the lock.
-func (p *Prober) next() (order, bool) {
+// next takes an order out of the queue, and adds those that waited too long to dropped. The caller holds the lock, and
+// answers for them when it no longer does.
+func (p *Prober) next(dropped *[]order) (order, bool) {
 	if p.closed {
 		return order{}, false
 	}
-	o, ok, dropped := p.queue.next(time.Now())
-	for _, d := range dropped {
-		p.rare.late.Warn().Str("check", d.Check.String()).Uint64("late", p.queue.late).Int("running", p.queue.running).
-			Msg("a run waited too long for a slot and was dropped; a higher DMONITOR_CONCURRENCY or longer intervals may help")
-	}
+	o, ok, late := p.queue.next(time.Now())
+	*dropped = append(*dropped, late...)
 	return o, ok
 }
 
@@ -210,10 +221,12 @@ func (p *Prober) next() (order, bool) {
 func (p *Prober) work(ctx context.Context, o order) {
 	for ok := true; ok; {
 		p.look(ctx, o)
+		var dropped []order
 		p.mu.Lock()
 		p.queue.done()
-		o, ok = p.next()
+		o, ok = p.next(&dropped)
 		p.mu.Unlock()
+		p.abstain(dropped)
 	}
 }
 
@@ -223,12 +236,21 @@ func (p *Prober) look(ctx context.Context, o order) {
 	if a.Stopped {
 		return
 	}
-	r := events.Result{
+	if why := stoodStill(a.Elapsed, o.Timeout.Duration()); why != "" {
+		p.rare.stalled.Warn().Str("check", o.Check.String()).Msg(why)
+		a.Verdict = plugin.Verdict{Status: events.Unknown, Output: why, Detail: a.Output}
+	}
+	p.publish(events.Result{
 		ID: o.id, Confirms: o.confirms, Node: p.o.Node, Site: p.o.Site, Check: o.Check,
 		Status: a.Status, Output: a.Output, Detail: a.Detail, Perf: a.Perf,
 		Due: o.due, Started: a.Started.UTC(), Elapsed: events.Millis(a.Elapsed),
-	}
+	})
+}
+
+func (p *Prober) publish(r events.Result) {
 	if err := p.o.Bus.Publish(&r); err != nil {
-		p.rare.lost.Warn().Err(err).Str("check", o.Check.String()).Msg("a result could not be published and is lost")
+		p.rare.lost.Warn().Err(err).Str("check", r.Check.String()).Msg("a result could not be published and is lost")
+		return
 	}
+	p.count.results.WithLabelValues(string(r.Status)).Inc()
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
@@ -28,7 +29,8 @@ const patient = 30 * time.Second
 type stage struct {
 	t        *testing.T
 	bus      *bus.Bus
-	dir      string // its plugins
+	dir      string               // its plugins
+	metrics  *prometheus.Registry // of the one that was started last
 	results  chan events.Result
 	presence chan events.Presence
 	stop     context.CancelFunc
@@ -61,9 +63,10 @@ func (s *stage) hear() {
 // run starts a prober, and waits until it has said that it is there: then it hears what is published.
 func (s *stage) run(node string, concurrency int) (context.CancelFunc, chan error) {
 	s.t.Helper()
+	s.metrics = prometheus.NewRegistry()
 	p, err := New(Options{
 		Bus: s.bus, Node: node, Site: "japan", PluginDirs: []string{s.dir}, Concurrency: concurrency, Version: "v9",
-		Log: zerolog.New(zerolog.NewTestWriter(s.t)),
+		Log: zerolog.New(zerolog.NewTestWriter(s.t)), Metrics: s.metrics,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -112,6 +115,14 @@ func run(test string) events.Run {
 func (s *stage) job(id, test string, interval time.Duration) {
 	s.t.Helper()
 	s.publish(&events.Job{ID: id, Node: "tokyo", Run: run(test), Interval: events.Millis(interval), Due: noon})
+}
+
+// jobOn is a job of another host.
+func (s *stage) jobOn(id, host, test string, interval time.Duration) {
+	s.t.Helper()
+	r := run(test)
+	r.Host = host
+	s.publish(&events.Job{ID: id, Node: "tokyo", Run: r, Interval: events.Millis(interval), Due: noon})
 }
 
 func (s *stage) confirmation(id, test string, nodes ...string) {
@@ -221,17 +232,18 @@ func TestConfirmationOvertakesAFullQueue(t *testing.T) {
 	s := setStage(t, 1)
 	open := s.gate("slow")
 	s.plugin("web", "echo OK")
+	s.plugin("urgent", "echo OK")
 	s.job("slow", "slow", time.Minute)
 	for i := range 20 {
 		s.job(fmt.Sprintf("j%d", i), "web", time.Minute)
 	}
 	s.saidThat("the slow one runs", func(p events.Presence) bool { return p.Running == 1 })
-	s.confirmation("c1", "web", "tokyo")
+	s.confirmation("c1", "urgent", "tokyo")
 	s.result("c1~tokyo") // by the reserve
 	slow := s.gate("slower")
 	s.confirmation("c2", "slower", "tokyo") // fills the reserve
 	s.saidThat("the reserve is used", func(p events.Presence) bool { return p.Running == 2 })
-	s.confirmation("c3", "web", "tokyo")
+	s.confirmation("c3", "urgent", "tokyo")
 	slow()
 	s.result("c2~tokyo")
 	s.result("c3~tokyo")
@@ -259,7 +271,8 @@ func TestConfirmationRunsBesideTheSameCheck(t *testing.T) {
 	}
 }
 
-func TestLateJobIsDroppedAndCounted(t *testing.T) {
+// What waited too long is not run, counted, and answered: this node can't tell. A slot is not needed for that.
+func TestLateJobIsDroppedCountedAndAnswered(t *testing.T) {
 	s := setStage(t, 1)
 	open := s.gate("slow")
 	s.plugin("web", "echo OK")
@@ -267,12 +280,38 @@ func TestLateJobIsDroppedAndCounted(t *testing.T) {
 	s.saidThat("the slow one runs", func(p events.Presence) bool { return p.Running == 1 })
 	s.job("late", "web", events.MinInterval)
 	s.job("patient", "web", time.Hour)
-	published := time.Now()
-	s.saidThat("time has passed", func(events.Presence) bool { return time.Since(published) > 3*events.MinInterval })
+	r := s.result("late")
+	if r.Status != events.Unknown || !strings.HasPrefix(r.Output, Dropped+" (waited ") || !r.Due.Equal(noon) || r.Started.IsZero() {
+		t.Errorf("result %+v", r)
+	}
+	s.saidThat("one was late", func(p events.Presence) bool { return p.Late == 1 && p.Running == 1 })
+	s.job("late", "web", time.Hour) // it has been answered
 	open()
 	s.result("slow")
 	s.result("patient")
-	s.saidThat("one was late", func(p events.Presence) bool { return p.Late == 1 })
+	s.job("next", "web", time.Hour)
+	s.result("next")
+	if p := s.said(); p.Late != 1 {
+		t.Errorf("late %d, want 1", p.Late)
+	}
+}
+
+// Who asked for a confirmation hears that it is not run, before the round it belongs to is over.
+func TestLateConfirmationIsAnswered(t *testing.T) {
+	s := setStage(t, 1)
+	open := s.gate("slow")
+	defer open()
+	s.plugin("web", "echo OK")
+	s.job("slow", "slow", time.Minute)
+	s.saidThat("the slow one runs", func(p events.Presence) bool { return p.Running == 1 })
+	s.confirmation("c1", "slow", "tokyo")
+	s.saidThat("the reserve is used", func(p events.Presence) bool { return p.Running == 2 })
+	r := run("web")
+	r.Timeout = events.Millis(events.MinTimeout)
+	s.publish(&events.Confirmation{ID: "c2", Nodes: []string{"tokyo"}, Run: r})
+	if got := s.result("c2~tokyo"); got.Status != events.Unknown || got.Confirms != "c2" || !strings.HasPrefix(got.Output, Dropped) {
+		t.Errorf("result %+v", got)
+	}
 }
 
 func TestPresence(t *testing.T) {

@@ -2,24 +2,38 @@ package prober
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func newQueue(slots, reserve, most int) *queue {
-	return &queue{slots: slots, reserve: reserve, most: most, known: newMemory()}
+	return &queue{slots: slots, reserve: reserve, most: most, mostBytes: 1 << 20, known: newMemory()}
 }
 
+// jobOrder is a job of a check of its own.
 func jobOrder(id string, arrived time.Time) order {
-	return order{id: id, arrived: arrived, patience: time.Minute}
+	return order{Run: events.Run{Check: events.Check{Host: id, Test: "web"}}, id: id, arrived: arrived, patience: time.Minute}
 }
 
 func confirmOrder(id string, arrived time.Time) order {
-	return order{id: id, confirms: id, arrived: arrived, patience: 12 * time.Second}
+	o := jobOrder(id, arrived)
+	o.confirms, o.patience = id, 12*time.Second
+	return o
+}
+
+func ids(orders []order) (ids []string) {
+	for _, o := range orders {
+		ids = append(ids, o.id)
+	}
+	return ids
 }
 
 // wantNext takes orders out until there is none, and compares their ids.
@@ -113,8 +127,99 @@ func TestTooManyWaitingAreDroppedAndCounted(t *testing.T) {
 	wantNext(t, q, noon, "c")
 	q.done()
 	wantNext(t, q, noon, "1")
-	if got := q.add(jobOrder("3", noon)); got != accepted {
-		t.Errorf("an id that was dropped for want of room may come again: %v", got)
+	if got := q.add(jobOrder("3", noon)); got != double || q.late != 1 {
+		t.Errorf("%v, late %d: an id that was dropped was answered, and is not taken again", got, q.late)
+	}
+	if got := q.add(jobOrder("4", noon)); got != accepted {
+		t.Errorf("there is room again: %v", got)
+	}
+}
+
+func TestWhatIsHeldWaitingIsBounded(t *testing.T) {
+	q := newQueue(1, 1, 10)
+	q.mostBytes = 1000
+	long := func(id string, n int) order {
+		o := jobOrder(id, noon)
+		o.Args = []string{"-x", strings.Repeat("x", n)}
+		return o
+	}
+	for id, want := range map[string]taken{"much too long": full, "as long as may be": accepted} {
+		if got := q.add(long(id, map[taken]int{full: 1000, accepted: 950}[want])); got != want {
+			t.Errorf("%s: %v, want %v", id, got, want)
+		}
+	}
+	if got := q.add(long("one too many", 50)); got != full || q.late != 2 {
+		t.Errorf("%v, late %d; want full, 2", got, q.late)
+	}
+	wantNext(t, q, noon, "as long as may be")
+	if got := q.add(long("room again", 900)); got != accepted || q.jobs.bytes < 900 {
+		t.Errorf("%v with %d bytes", got, q.jobs.bytes)
+	}
+	if q.expire(noon.Add(time.Hour)); q.jobs.bytes != 0 {
+		t.Errorf("%d bytes in an empty line", q.jobs.bytes)
+	}
+}
+
+// What waited too long is dropped although all slots are taken: somebody waits for the answer.
+func TestExpireNeedsNoSlot(t *testing.T) {
+	q := newQueue(1, 1, 10)
+	for _, id := range []string{"runs", "c runs"} {
+		q.add(jobOrder(id, noon))
+	}
+	q.add(confirmOrder("c too", noon))
+	wantNext(t, q, noon, "c too")
+	q.add(confirmOrder("c1", noon))
+	q.add(confirmOrder("c2", noon))
+	q.add(confirmOrder("c3", noon.Add(time.Second)))
+	patient := jobOrder("patient", noon)
+	patient.patience = time.Hour
+	q.add(patient)
+	q.add(jobOrder("j1", noon))
+	if got := q.expire(noon.Add(12 * time.Second)); got != nil {
+		t.Errorf("dropped in time: %q", ids(got))
+	}
+	if got := ids(q.expire(noon.Add(12*time.Second + 1))); !slices.Equal(got, []string{"c1", "c2"}) {
+		t.Errorf("dropped %q", got)
+	}
+	if got := ids(q.expire(noon.Add(time.Minute + 1))); !slices.Equal(got, []string{"c3", "runs", "c runs", "j1"}) {
+		t.Errorf("dropped %q", got)
+	}
+	if q.late != 6 || q.running != 1 || q.waiting() != 1 {
+		t.Errorf("late %d, running %d, waiting %d; want 6, 1, 1", q.late, q.running, q.waiting())
+	}
+	q.done()
+	wantNext(t, q, noon.Add(2*time.Minute), "patient") // it has kept its turn
+}
+
+// A confirmation is the look that jobs of the same check were waiting for.
+func TestConfirmationTakesTheTurnOfItsJobs(t *testing.T) {
+	q := newQueue(1, 0, 2)
+	q.slots = 0
+	for _, id := range []string{"a", "b"} {
+		q.add(jobOrder(id, noon))
+	}
+	c := confirmOrder("c", noon)
+	c.Check = jobOrder("a", noon).Check
+	q.add(c)
+	if got := q.add(jobOrder("d", noon)); got != accepted {
+		t.Errorf("it left its room: %v", got)
+	}
+	q.slots = 4
+	wantNext(t, q, noon, "c", "b", "d")
+	if q.late != 0 {
+		t.Errorf("%d late: what is looked at is not dropped", q.late)
+	}
+}
+
+// Who finds no room takes nobody's turn.
+func TestConfirmationWithoutRoomLeavesItsJobs(t *testing.T) {
+	q := newQueue(1, 0, 1)
+	q.add(confirmOrder("other", noon))
+	q.add(jobOrder("a", noon))
+	c := confirmOrder("c", noon)
+	c.Check = jobOrder("a", noon).Check
+	if got := q.add(c); got != full || q.jobs.len() != 1 {
+		t.Errorf("%v, %d jobs wait; want full, 1", got, q.jobs.len())
 	}
 }
 
@@ -123,7 +228,7 @@ func TestQueueKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := newQueue(rapid.IntRange(1, 4).Draw(t, "slots"), rapid.IntRange(0, 2).Draw(t, "reserve"), rapid.IntRange(1, 8).Draw(t, "most"))
 		now, n := noon, 0
-		var taken, ran, dropped uint64
+		var taken, ran, dropped, expired uint64
 		var lastJob, lastConfirmation int
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
@@ -159,6 +264,22 @@ func TestQueueKeepsItsPromises(t *testing.T) {
 					t.Fatalf("ran %v after it came", now.Sub(o.arrived))
 				}
 			},
+			"expire": func(t *rapid.T) {
+				gone := q.expire(now)
+				expired += uint64(len(gone))
+				for _, o := range gone {
+					if now.Sub(o.arrived) <= o.patience {
+						t.Fatalf("%s dropped after %v", o.id, now.Sub(o.arrived))
+					}
+				}
+				for _, l := range []*line{&q.confirmations, &q.jobs} {
+					for _, o := range l.orders[l.head:] {
+						if now.Sub(o.arrived) > o.patience {
+							t.Fatalf("%s still waits after %v", o.id, now.Sub(o.arrived))
+						}
+					}
+				}
+			},
 			"done": func(t *rapid.T) {
 				if q.running == 0 {
 					t.Skip("nothing runs")
@@ -173,8 +294,22 @@ func TestQueueKeepsItsPromises(t *testing.T) {
 					t.Fatalf("%d run at once", q.running)
 				}
 				waiting := uint64(q.jobs.len() + q.confirmations.len())
-				if taken != ran+q.late+waiting || q.late < dropped {
+				if taken != ran+q.late+waiting || q.late < dropped+expired {
 					t.Fatalf("%d taken, %d ran, %d late, %d waiting", taken, ran, q.late, waiting)
+				}
+				for _, l := range []*line{&q.confirmations, &q.jobs} {
+					size := 0
+					for _, o := range l.orders[l.head:] {
+						size += o.size()
+					}
+					if size != l.bytes {
+						t.Fatalf("%d bytes, counted as %d", size, l.bytes)
+					}
+					for _, o := range slices.Concat(l.orders[:l.head], l.orders[len(l.orders):cap(l.orders)]) {
+						if o.id != "" {
+							t.Fatalf("%s is held on to", o.id)
+						}
+					}
 				}
 				if q.jobs.len() > q.most || q.confirmations.len() > q.most {
 					t.Fatalf("%d and %d wait, at most %d may", q.jobs.len(), q.confirmations.len(), q.most)

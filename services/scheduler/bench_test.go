@@ -43,7 +43,7 @@ func lateness(b *testing.B, checks []events.Definition, nodes ...string) {
 	s := knowing(checks, nodes...)
 	idle, done := idleLateness()
 	b.ResetTimer()
-	stop := start(s, out, "")
+	stop := start(s, out)
 	defer stop()
 	all := make([]time.Duration, b.N)
 	for i := range all {

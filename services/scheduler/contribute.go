@@ -16,6 +16,9 @@ const (
 	firstRetry = 250 * time.Millisecond // after a failed write; doubled from time to time
 	lastRetry  = 30 * time.Second
 	callWait   = 10 * time.Second // for one try
+	// Failing is told when the retries are this far apart, which takes longer than an election, and then this often.
+	tellAfter = 8 * time.Second
+	tellEvery = 10 * time.Minute
 	// missedAfter is how long the bus may have something else in this node's name before it is written anew; doubled from
 	// time to time, up to lastMissed, because two nodes that claim one name would go on for ever.
 	missedAfter = 5 * time.Second
@@ -43,6 +46,7 @@ type contributor struct {
 	known  bool                 // stored is worth something
 	force  bool                 // write even if the bus seems to have it
 	retry  time.Duration
+	told   time.Time // when it was told last that telling the bus fails
 	missed time.Duration
 
 	catalog *events.Catalog // what all nodes said together last
@@ -111,8 +115,12 @@ func (c *contributor) run(ctx context.Context) error {
 		}
 		if due && c.want != nil {
 			retry.Stop()
-			if err := c.settle(ctx); err != nil && ctx.Err() == nil {
-				c.log.Warn().Err(err).Msgf("can't tell the bus what to check; trying again in %v", c.retry)
+			err := c.settle(ctx)
+			switch {
+			case err == nil:
+				c.retry, c.told = firstRetry, time.Time{}
+			case ctx.Err() == nil:
+				c.tell(err, time.Now())
 				retry.Reset(c.retry)
 				c.retry = min(2*c.retry, lastRetry)
 			}
@@ -124,6 +132,15 @@ func (c *contributor) run(ctx context.Context) error {
 			missing = time.After(c.missed)
 		}
 	}
+}
+
+// tell logs that the bus can't be told.
+func (c *contributor) tell(err error, now time.Time) {
+	level := zerolog.DebugLevel
+	if c.retry >= tellAfter && now.Sub(c.told) >= tellEvery {
+		level, c.told = zerolog.WarnLevel, now
+	}
+	c.log.WithLevel(level).Err(err).Msgf("can't tell the bus what to check; trying again in %v", c.retry)
 }
 
 // settle makes the bus have what the directory says, if it doesn't yet.

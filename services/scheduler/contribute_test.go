@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -58,11 +57,11 @@ type bench struct {
 	t *testing.T
 	*memShelf
 	*contributor
-	log *bytes.Buffer
+	log *logLines
 }
 
 func contributing(t *testing.T, has ...events.Contribution) *bench {
-	b := &bench{t: t, memShelf: &memShelf{has: map[string]events.Contribution{}}, log: &bytes.Buffer{}}
+	b := &bench{t: t, memShelf: &memShelf{has: map[string]events.Contribution{}}, log: &logLines{}}
 	for _, c := range has {
 		if err := b.PutContribution(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -277,9 +276,46 @@ func TestProblemsOnce(t *testing.T) {
 			`"no longer wrong: /etc/dmonitor/hosts.d/b/ssh: bad"`: 1,
 			`no longer wrong: /etc/dmonitor/nodes.txt`:            0,
 		} {
-			if got := strings.Count(b.log.String(), want); got != times {
-				t.Errorf("%s was logged %d times, want %d, in:\n%s", want, got, times, b.log)
+			if got := b.log.count(want); got != times {
+				t.Errorf("%s was logged %d times, want %d, in:\n%s", want, got, times, b.log.text.String())
 			}
+		}
+	})
+}
+
+// TestContributeTellsSeldom: that the bus can't be told is no news during an election; later it is, now and then.
+func TestContributeTellsSeldom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := contributing(t)
+		fail := func(err error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.fail = err
+		}
+		warned := func() int {
+			synctest.Wait()
+			return b.log.count(`"level":"warn","error":"no majority"`)
+		}
+		fail(errors.New("no majority"))
+		b.says("a")
+		time.Sleep(7 * time.Second)
+		if n := warned(); n != 0 {
+			t.Errorf("warned %d times of an election", n)
+		}
+		time.Sleep(time.Hour)
+		if n := warned(); n < 5 || n > 7 {
+			t.Errorf("warned %d times in an hour, want some 6", n)
+		}
+		fail(nil)
+		time.Sleep(lastRetry)
+		b.wants("when the bus is back", "a", 1)
+		before := warned()
+		fail(errors.New("no majority"))
+		b.says("a b")
+		time.Sleep(20 * time.Second)
+		if n := warned() - before; n != 1 {
+			t.Errorf("warned %d times of the next time, want 1", n)
 		}
 	})
 }

@@ -8,5 +8,5 @@ func Part(p *proc.Process) (proc.Part, error) {
 	if err != nil {
 		return proc.Part{}, err
 	}
-	return proc.Part{Name: "scheduler", NeedsLog: true, Run: s.Run}, nil
+	return proc.Part{Name: "scheduler", AwaitsLog: true, Run: s.Run}, nil
 }

@@ -22,22 +22,22 @@ type outlet interface {
 	Publish(events.Message) error
 }
 
-// publisher publishes jobs when they are due. It knows nothing of leases: who runs it decides whether it may.
+// publisher publishes the jobs of all nodes when they are due. It knows nothing of leases: who runs it decides whether it
+// may.
 type publisher struct {
 	state *state
 	out   outlet
-	only  string // the one node whose jobs are published; empty: all
 	log   zerolog.Logger
 	rare  zerolog.Logger // at most one line in logEvery
 }
 
-// publisher makes one for all nodes, or for one only: a node that can't reach a majority can give its own prober the jobs
-// it would get from whoever holds the lease, with the same ids.
-func (s *Scheduler) publisher(only string) *publisher {
-	return &publisher{
-		state: s.state, out: s.o.Bus, only: only, log: s.log,
-		rare: s.log.Sample(&zerolog.BurstSampler{Burst: 1, Period: logEvery}),
-	}
+func (s *Scheduler) publisher() *publisher {
+	return &publisher{state: s.state, out: s.o.Bus, log: s.log, rare: s.rare()}
+}
+
+// rare is a log for what may happen many times a second.
+func (s *Scheduler) rare() zerolog.Logger {
+	return s.log.Sample(&zerolog.BurstSampler{Burst: 1, Period: logEvery})
 }
 
 // run publishes what becomes due from now on, until ctx ends; then it returns nil at once, in the middle of a batch if
@@ -77,20 +77,22 @@ func (p *publisher) publish(ctx context.Context, cursor *plan.Cursor, now *plan.
 	case jump < 0:
 		p.log.Warn().Msgf("the clock went back by %v", -jump)
 	}
+	publishAll(ctx, p.out, jobs, &p.rare)
+}
+
+// publishAll publishes jobs until ctx ends. Those that can't be published are lost.
+func publishAll(ctx context.Context, out outlet, jobs []events.Job, rare *zerolog.Logger) {
 	lost := 0
 	var why error
 	for i := range jobs {
 		if ctx.Err() != nil {
 			return
 		}
-		if p.only != "" && jobs[i].Node != p.only {
-			continue
-		}
-		if err := p.out.Publish(&jobs[i]); err != nil {
+		if err := out.Publish(&jobs[i]); err != nil {
 			lost, why = lost+1, err
 		}
 	}
 	if lost > 0 {
-		p.rare.Warn().Err(why).Int("lost", lost).Msg("jobs can't be published")
+		rare.Warn().Err(why).Int("lost", lost).Msg("jobs can't be published")
 	}
 }

@@ -68,12 +68,12 @@ func knowing(checks []events.Definition, nodes ...string) *state {
 }
 
 // start runs a publisher until stop is called.
-func start(s *state, out outlet, only string) (stop func()) {
+func start(s *state, out outlet) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = (&publisher{state: s, out: out, only: only, log: zerolog.Nop(), rare: zerolog.Nop()}).run(ctx)
+		_ = (&publisher{state: s, out: out, log: zerolog.Nop(), rare: zerolog.Nop()}).run(ctx)
 	}()
 	return func() {
 		cancel()
@@ -93,7 +93,7 @@ func TestPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var r recorder
-		stop := start(knowing(threeChecks, "tokyo", "paris"), &r, "")
+		stop := start(knowing(threeChecks, "tokyo", "paris"), &r)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		stop()
@@ -122,8 +122,8 @@ func TestPublishTwice(t *testing.T) {
 		var a, b recorder
 		reversed := slices.Clone(threeChecks)
 		slices.Reverse(reversed)
-		stopA := start(knowing(threeChecks, "tokyo", "paris"), &a, "")
-		stopB := start(knowing(reversed, "paris", "tokyo"), &b, "")
+		stopA := start(knowing(threeChecks, "tokyo", "paris"), &a)
+		stopB := start(knowing(reversed, "paris", "tokyo"), &b)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		stopA()
@@ -134,36 +134,13 @@ func TestPublishTwice(t *testing.T) {
 	})
 }
 
-// TestPublishOnly: for one node only, its jobs are the ones it would get anyway.
-func TestPublishOnly(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var all, own recorder
-		s := knowing(threeChecks, "tokyo", "paris")
-		stopAll, stopOwn := start(s, &all, ""), start(s, &own, "paris")
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		stopAll()
-		stopOwn()
-		var want []string
-		for _, j := range all.jobs {
-			if j.Node == "paris" {
-				want = append(want, j.ID)
-			}
-		}
-		if got := own.ids(); len(got) == 0 || !slices.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
-		}
-	})
-}
-
 // TestPublishChanges: a new check, a node that comes and one that goes count at once, in the middle of a sleep.
 func TestPublishChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var r recorder
 		s := knowing(nil)
-		stop := start(s, &r, "")
+		stop := start(s, &r)
 		defer stop()
 		step := func(what string, want map[string]int) {
 			t.Helper()
@@ -207,7 +184,7 @@ func TestPublishFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := recorder{fail: errors.New("no connection")}
-		stop := start(knowing(threeChecks, "tokyo"), &r, "")
+		stop := start(knowing(threeChecks, "tokyo"), &r)
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		r.mu.Lock()

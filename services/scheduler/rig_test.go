@@ -22,17 +22,20 @@ type rig struct {
 	*testing.T
 	cluster *bustest.Cluster
 	parts   []*part
+	since   time.Time // used by complete
 
 	mu   sync.Mutex
 	got  []received
-	seen chan struct{} // closed and replaced when something was received
+	ids  map[string]time.Time // when each was received first
+	seen chan struct{}        // closed and replaced when something was received
 }
 
 type part struct {
 	name, dir string
 	log       *logLines
-	stop      func() // the scheduler
-	leave     func() // the prober
+	stop      func()        // the scheduler
+	leave     func()        // the prober
+	worst     time.Duration // how late its latest job was
 }
 
 type received struct {
@@ -41,7 +44,7 @@ type received struct {
 }
 
 func newRig(t *testing.T, n int) *rig {
-	r := &rig{T: t, cluster: bustest.New(t, n), seen: make(chan struct{})}
+	r := &rig{T: t, cluster: bustest.New(t, n), ids: map[string]time.Time{}, seen: make(chan struct{})}
 	for i := range n {
 		p := &part{name: r.cluster.Name(i), dir: t.TempDir(), log: &logLines{}}
 		r.parts = append(r.parts, p)
@@ -99,9 +102,14 @@ func (r *rig) startProber(i int) {
 	r.Cleanup(r.parts[i].leave)
 }
 
+// receive takes an id once, as a prober does.
 func (r *rig) receive(j received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if _, known := r.ids[j.ID]; known {
+		return
+	}
+	r.ids[j.ID] = time.Now()
 	r.got = append(r.got, j)
 	close(r.seen)
 	r.seen = make(chan struct{})
@@ -151,12 +159,14 @@ func (r *rig) write(i int, file, content string) {
 }
 
 // leader waits until somebody publishes, and returns its number.
-func (r *rig) leader() int {
+func (r *rig) leader() int { return r.leaderSeenBy(0) }
+
+func (r *rig) leaderSeenBy(member int) int {
 	r.Helper()
 	deadline := time.Now().Add(bustest.Patience)
 	for time.Now().Before(deadline) {
 		ctx, cancel := context.WithTimeout(context.Background(), bustest.Patience)
-		holder, err := r.cluster.Bus(0).LeaseHolder(ctx, events.LeaseScheduler)
+		holder, err := r.cluster.Bus(member).LeaseHolder(ctx, events.LeaseScheduler)
 		cancel()
 		for i, p := range r.parts {
 			if err == nil && p.name == holder {

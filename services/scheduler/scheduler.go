@@ -14,8 +14,13 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-// LeaseTTL is how long the lease of a scheduler that died without a word keeps the others waiting.
-const LeaseTTL = 3 * time.Second
+const (
+	// LeaseTTL is how long the lease of a scheduler that died without a word keeps the others waiting.
+	LeaseTTL = 3 * time.Second
+	// aloneAfter is how long a scheduler that starts waits for what the nodes say together. The bus hands out what it
+	// remembers after bus.RememberAfter; after twice that there is nothing to be remembered.
+	aloneAfter = 2 * bus.RememberAfter
+)
 
 // Options of a Scheduler. Bus, Node and Dir are needed.
 type Options struct {
@@ -62,23 +67,54 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		return fmt.Errorf("scheduler: %w", err)
 	}
 	defer sub.Stop()
+	keeper := s.keeper()
+	own, err := bus.Subscribe(s.o.Bus, events.JobsSubject(s.o.Node), keeper.hear)
+	if err != nil {
+		return fmt.Errorf("scheduler: %w", err)
+	}
+	defer own.Stop()
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		confdir.Watch(ctx, s.o.Dir, s.o.Defaults, confdir.WatchOptions{}, s.contrib.read)
+		confdir.Watch(ctx, s.o.Dir, s.o.Defaults, confdir.WatchOptions{}, s.read)
 		return nil
 	})
+	group.Go(func() error { return s.standIn(ctx) })
 	group.Go(func() error { return s.contrib.run(ctx) })
 	group.Go(func() error { return s.sweep(ctx) })
 	group.Go(func() error { return s.follow(ctx) })
 	group.Go(func() error {
 		return s.o.Bus.HoldLease(ctx, events.LeaseScheduler, s.o.Node, LeaseTTL, func(ctx context.Context, _ uint64) error {
-			return s.publisher("").run(ctx)
+			return s.publisher().run(ctx)
 		})
 	})
+	group.Go(func() error { return keeper.run(ctx) })
 	err = group.Wait()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("scheduler: %w", err)
+	}
+	return nil
+}
+
+// read takes in what is in force in the directory, and what is wrong there.
+func (s *Scheduler) read(found confdir.Snapshot, problems confdir.Problems) {
+	own := events.Merge([]events.Contribution{{Node: s.o.Node, Checks: found.Checks}})
+	s.state.setLocal(own.Sorted())
+	s.contrib.read(found, problems)
+}
+
+// standIn makes a node that can't learn what all nodes say together, because it starts without a majority and remembers
+// nothing, look at what its own directory says. Only its keeper makes use of that: nobody leads then. It is the
+// scheduler's business and not the bus's, because the directory is known here, checked, and long before the bus could
+// have been told.
+func (s *Scheduler) standIn(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(aloneAfter):
+	}
+	if s.state.goAlone() {
+		s.log.Warn().Msgf("what the nodes say together can't be read: until it can, this node looks at what %s says", s.o.Dir)
 	}
 	return nil
 }

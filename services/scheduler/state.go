@@ -14,6 +14,9 @@ import (
 type state struct {
 	mu      sync.Mutex // guards what follows
 	checks  []events.Definition
+	known   bool                // checks are what the nodes say together
+	local   []events.Definition // what this node's directory says
+	alone   bool                // local is in force as long as nothing is known
 	present plan.Present
 
 	now atomic.Pointer[version]
@@ -34,7 +37,30 @@ func newState() *state {
 func (s *state) plan() *version { return s.now.Load() }
 
 func (s *state) setChecks(checks []events.Definition) {
-	s.change(func() bool { s.checks = checks; return true })
+	s.change(func() bool { s.checks, s.known = checks, true; return true })
+}
+
+// setLocal takes in what this node's directory says.
+func (s *state) setLocal(checks []events.Definition) {
+	s.change(func() bool { s.local = checks; return s.standIn() })
+}
+
+// goAlone puts what this node's directory says in force, until something is known of what the nodes say together. It
+// returns false if that is known.
+func (s *state) goAlone() bool {
+	s.change(func() bool { s.alone = true; return s.standIn() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.known
+}
+
+// standIn tells whether it has put the directory's checks in force. The caller holds the lock.
+func (s *state) standIn() bool {
+	if s.known || !s.alone {
+		return false
+	}
+	s.checks = s.local
+	return true
 }
 
 func (s *state) hear(p events.Presence, now time.Time) {

@@ -8,7 +8,10 @@ import (
 )
 
 // purePackages decide without doing: state, input and now go in, new state and decisions come out.
-var purePackages = []string{"services/scheduler/plan", "services/arbiter/round", "services/mailer/letter"}
+var purePackages = []string{
+	"services/scheduler/plan", "services/arbiter/round", "services/arbiter/trouble",
+	"services/mailer/batch", "services/mailer/told", "services/mailer/letter",
+}
 
 // impure are the parts of the standard library that reach the machine, the network, chance or the log. A path stands
 // for everything below it too.

@@ -49,8 +49,11 @@ func TestGoldenMessages(t *testing.T) {
 	}
 	d := read(t)
 	for _, file := range files {
-		kind, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".json"), "-")
-		kind = strings.ToUpper(kind[:1]) + kind[1:]
+		first, rest, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".json"), "-")
+		kind := strings.ToUpper(first[:1]) + first[1:]
+		if rest == "ask" {
+			kind += "Ask"
+		}
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			s := compile(t, kind)

@@ -20,10 +20,12 @@ var messages = []reflect.Type{
 	reflect.TypeFor[events.Outage](), reflect.TypeFor[events.Job](), reflect.TypeFor[events.Confirmation](),
 	reflect.TypeFor[events.Result](), reflect.TypeFor[events.Presence](), reflect.TypeFor[events.Notice](),
 	reflect.TypeFor[events.Delivery](), reflect.TypeFor[events.Contribution](),
+	reflect.TypeFor[events.Trouble](), reflect.TypeFor[events.Uncommitted](), reflect.TypeFor[events.Told](), reflect.TypeFor[events.ToldAsk](),
 }
 
 var enums = map[string][]string{
 	"Status": text(events.Statuses), "Vote": text(events.Votes), "Event": text(events.Events), "Outcome": text(events.Outcomes),
+	"TroubleKind": text(events.TroubleKinds), "TroubleEvent": text(events.TroubleEvents),
 }
 
 // named are schemas for a rule that is a function in the code.

@@ -78,6 +78,11 @@ func TestAddresses(t *testing.T) {
 		"deliveries":         events.DeliverySubject("{outcome}", "{notice}"),
 		"contributions":      "$KV." + events.BucketConfig + "." + events.ConfigKey("{node}"),
 		"contributionStored": events.SubjectConfig + "{node}",
+		"troubles":           events.TroubleSubject("{event}", events.TroubleKey{Kind: "{kind}", Node: "{about}"}),
+		"troubleProposals":   events.ProposeTroubleSubject("{event}", events.TroubleKey{Kind: "{kind}", Node: "{about}"}),
+		"uncommitted":        events.SubjectUncommitted + "{node}",
+		"told":               events.SubjectTold + "{node}",
+		"toldQuestions":      events.SubjectToldAsk + "{node}",
 	}
 	got := map[string]string{}
 	for name, c := range d.Channels {
@@ -90,7 +95,13 @@ func TestAddresses(t *testing.T) {
 		if parameters := slices.Sorted(maps.Keys(c.Parameters)); !slices.Equal(parameters, inAddress) {
 			t.Errorf("%s: parameters %v, the address has %v", name, parameters, inAddress)
 		}
-		for parameter, list := range map[string][]string{"event": text(events.Events), "outcome": text(events.Outcomes)} {
+		happened := text(events.Events)
+		if strings.HasPrefix(name, "trouble") {
+			happened = text(events.TroubleEvents)
+		}
+		for parameter, list := range map[string][]string{
+			"event": happened, "outcome": text(events.Outcomes), "kind": text(events.TroubleKinds),
+		} {
 			if p, ok := c.Parameters[parameter]; ok && !slices.Equal(p.Enum, list) {
 				t.Errorf("%s: %s is one of %v, want %v", name, parameter, p.Enum, list)
 			}

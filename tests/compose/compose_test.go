@@ -29,6 +29,10 @@ func TestDemo(t *testing.T) {
 	d.run(t, "kill", "tokyo")
 	mails = d.await(t, "one more, with tokyo dead", patience, told(2))
 	checkStory(t, mails[2:], "fra", "nyc")
+	d.await(t, "the operator is told that tokyo is gone", patience, func([]mail) bool { return len(d.troubles) > 0 })
+	if want := "NODE tokyo is gone (dmonitor)"; len(d.troubles) != 1 || d.troubles[0] != want {
+		t.Errorf("dmonitor said of itself %q, want %q alone", d.troubles, want)
+	}
 
 	checkLogs(t, d.containers(t))
 

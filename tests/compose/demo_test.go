@@ -23,7 +23,9 @@ const project = "dmonitor-test"
 type demo struct {
 	compose []string // how Compose is called
 	port    string   // where the inbox's page is, on 127.0.0.1
-	mails   []mail   // those seen last
+	mails   []mail   // those about outages that were seen last
+
+	troubles []string // subjects of the mails that dmonitor sent about itself
 }
 
 // mail is one mail as the inbox lists it.
@@ -200,5 +202,13 @@ func (d *demo) read(ctx context.Context) ([]mail, error) {
 	if err := json.NewDecoder(resp.Body).Decode(&mails); err != nil {
 		return nil, fmt.Errorf("read the inbox: %w", err)
 	}
-	return mails, nil
+	// What dmonitor says of itself comes in its own time, between the mails about outages.
+	d.troubles = nil
+	return slices.DeleteFunc(mails, func(m mail) bool {
+		own := strings.HasSuffix(m.Subject, "(dmonitor)")
+		if own {
+			d.troubles = append(d.troubles, m.Subject)
+		}
+		return own
+	}), nil
 }

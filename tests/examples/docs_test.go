@@ -78,12 +78,17 @@ func TestPageNamesEverything(t *testing.T) {
 		events.PresenceSubject("<node>"), events.JobsSubject("<node>"), events.ConfirmSubject(check), events.NoticeSubject("<notice>"),
 		events.DeliverySubject("<outcome>", "<notice>"), "$KV." + events.BucketConfig + "." + events.ConfigKey("<node>"),
 		events.SubjectConfig + "<node>", events.StreamOutages, events.StreamNotices, events.StreamDeliveries, events.StreamResults,
-		events.BucketConfig, events.BucketLeases,
+		events.BucketConfig, events.BucketLeases, events.StreamTroubles,
+		events.TroubleSubject("<event>", events.TroubleKey{Kind: "<kind>", Node: "<about>"}),
+		events.ProposeTroubleSubject("<event>", events.TroubleKey{Kind: "<kind>", Node: "<about>"}),
+		events.SubjectUncommitted + "<node>", events.SubjectTold + "<node>", events.SubjectToldAsk + "<node>",
 	}
 	names = append(names, words(events.Statuses)...)
 	names = append(names, words(events.Events)...)
 	names = append(names, words(events.Votes)...)
 	names = append(names, words(events.Outcomes)...)
+	names = append(names, words(events.TroubleKinds)...)
+	names = append(names, words(events.TroubleEvents)...)
 	for _, w := range names {
 		if !strings.Contains(text, "`"+w+"`") {
 			t.Errorf("`%s` is not on the page", w)

@@ -161,6 +161,58 @@ func TestNeed(t *testing.T) {
 	}
 }
 
+// TestUnpack: what is asked for and what it needs ends up in the folder, and nothing is installed; half of it is nothing.
+func TestUnpack(t *testing.T) {
+	t.Parallel()
+	const fine = `case "$1 $2" in
+"install -s") echo "Inst lib-one (1.0)"; echo "Remv other-mail-server"; echo "Conf lib-one (1.0)" ;;
+install*) echo installed >&2; exit 1 ;;
+download*) touch "$3.deb" ;;
+esac`
+	for name, c := range map[string]struct {
+		aptGet string
+		code   int
+		want   string
+		files  int
+	}{
+		"fine":             {fine, 0, "", 2},
+		"not known":        {`[ "$1" != install ] || { echo "E: no such package"; exit 100; } >&2`, 1, "no such package", -1},
+		"not to be had":    {strings.Replace(fine, "touch", `[ "$3" != lib-one ] && touch`, 1), 1, "missing: lib-one", -1},
+		"old list is fine": {`[ "$1" != update ] || exit 1; ` + fine, 0, "", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			program(t, dir, "apt-get", c.aptGet)
+			program(t, dir, "dpkg", `f=$(basename "$2"); touch "$3/$f"; chmod u+s "$3/$f"`)
+			env := []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+			folder := filepath.Join(dir, "cache/tree")
+			code, out := script(t, dir, env, "unpack", folder, "thing")
+			if code != c.code || !strings.Contains(out, c.want) || c.code == 0 && out != "" {
+				t.Fatalf("exit code %d, want %d and %q; it printed:\n%s", code, c.code, c.want, out)
+			}
+			files, err := os.ReadDir(folder)
+			if err == nil != (c.files >= 0) || len(files) != max(c.files, 0) {
+				t.Errorf("in the folder: %v (%v), want %d files", files, err, c.files)
+			}
+			for _, f := range files {
+				if info, err := f.Info(); err != nil || info.Mode()&os.ModeSetuid != 0 {
+					t.Errorf("%s has mode %v (%v)", f.Name(), info.Mode(), err)
+				}
+			}
+			if left, err := filepath.Glob(filepath.Join(dir, "cache/*.*")); err != nil || len(left) != 0 {
+				t.Errorf("left behind: %v (%v)", left, err)
+			}
+			if c.code == 0 { // It is there now: nobody is asked.
+				program(t, dir, "apt-get", "exit 1")
+				if code, out := script(t, dir, env, "unpack", folder, "thing"); code != 0 {
+					t.Errorf("again: exit code %d; it printed:\n%s", code, out)
+				}
+			}
+		})
+	}
+}
+
 // TestFuzz: every target is tried, a failing one fails the whole, and no target at all is a failure too.
 func TestFuzz(t *testing.T) {
 	t.Parallel()

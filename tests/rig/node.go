@@ -58,6 +58,7 @@ type Node struct {
 	Addr    string // loopback address; ports are the usual ones
 	dir     string
 	env     []string
+	binary  string // empty: dmonitor as it is in this tree
 	cmd     *exec.Cmd
 	done    chan struct{}
 	mu      sync.Mutex
@@ -84,8 +85,9 @@ func NewNodes(t testing.TB, n int, files map[string]string, env ...string) []*No
 			}
 		}
 		nd.env = append([]string{
-			"DMONITOR_CONFIG=" + nd.Etc(), "DMONITOR_DATA=" + filepath.Join(nd.dir, "var"), "DMONITOR_NODE=" + fmt.Sprintf("node-%d", i+1),
-			"DMONITOR_LISTEN=" + nd.Addr + ":2929", "DMONITOR_CLIENT_LISTEN=" + nd.Addr + ":4222", "DMONITOR_LOG_FORMAT=json",
+			"DMONITOR_CONFIG=" + nd.Etc(), "DMONITOR_DATA=" + nd.Data(), "DMONITOR_NODE=" + fmt.Sprintf("node-%d", i+1),
+			"DMONITOR_LISTEN=" + nd.Addr + ":2929", "DMONITOR_CLIENT_LISTEN=" + nd.Addr + ":4222",
+			"DMONITOR_HTTP_LISTEN=" + nd.Addr + ":8080", "DMONITOR_LOG_FORMAT=json",
 		}, env...)
 		nodes = append(nodes, nd)
 		t.Cleanup(nd.cleanUp)
@@ -93,14 +95,20 @@ func NewNodes(t testing.TB, n int, files map[string]string, env ...string) []*No
 	return nodes
 }
 
-// freeLoopback finds a prefix of 127/8 whose first addresses have the ports 2929 and 4222 free.
+// given are the prefixes that this process has given out: nodes of another stage may not listen yet.
+var given sync.Map
+
+// freeLoopback finds a prefix of 127/8 whose first addresses have the ports 2929, 4222 and 8080 free.
 func freeLoopback(t testing.TB, n int) string {
 	t.Helper()
 	for try := range 200 {
 		base := fmt.Sprintf("127.%d.%d", 50+try, os.Getpid()%250)
+		if _, taken := given.LoadOrStore(base, true); taken {
+			continue
+		}
 		free := true
 		for i := range n {
-			for _, port := range []string{"2929", "4222"} {
+			for _, port := range []string{"2929", "4222", "8080"} {
 				l, err := net.Listen("tcp", fmt.Sprintf("%s.%d:%s", base, i+1, port))
 				if err != nil {
 					free = false
@@ -115,6 +123,19 @@ func freeLoopback(t testing.TB, n int) string {
 	}
 	t.Fatal("no free loopback addresses in 127/8")
 	return ""
+}
+
+// Set sets a variable of the node's environment, for its next start.
+func (n *Node) Set(name, value string) { n.env = append(n.env, name+"="+value) }
+
+// Use has the node run another program as dmonitor, from its next start on; empty: the one from this tree.
+func (n *Node) Use(binary string) { n.binary = binary }
+
+func (n *Node) program() string {
+	if n.binary != "" {
+		return n.binary
+	}
+	return Binary(n.t)
 }
 
 // Write writes a file and the folders above it.
@@ -135,7 +156,7 @@ func (n *Node) Etc() string { return filepath.Join(n.dir, "etc") }
 func (n *Node) Start() {
 	n.t.Helper()
 	// Its standard input ends when this process does, however that ends: no node is left behind.
-	n.cmd = exec.Command(Binary(n.t), "run", "--until-eof")
+	n.cmd = exec.Command(n.program(), "run", "--until-eof")
 	if _, err := n.cmd.StdinPipe(); err != nil {
 		n.t.Fatal(err)
 	}
@@ -181,6 +202,18 @@ func (n *Node) Kill() {
 	<-n.done
 }
 
+// Freeze stops the node's clock: it does nothing, and its connections stay open.
+func (n *Node) Freeze() {
+	n.t.Helper()
+	n.Signal(syscall.SIGSTOP)
+}
+
+// Thaw lets a frozen node go on, as if nothing had happened.
+func (n *Node) Thaw() {
+	n.t.Helper()
+	n.Signal(syscall.SIGCONT)
+}
+
 // Stop ends the node politely; it has to end well and in time.
 func (n *Node) Stop() {
 	n.t.Helper()
@@ -195,6 +228,19 @@ func (n *Node) Stop() {
 		n.Kill()
 	}
 }
+
+// Ended tells whether the node has ended by itself, and with which exit code.
+func (n *Node) Ended() (code int, ended bool) {
+	select {
+	case <-n.done:
+		return n.cmd.ProcessState.ExitCode(), true
+	default:
+		return 0, false
+	}
+}
+
+// Data is the node's data folder.
+func (n *Node) Data() string { return filepath.Join(n.dir, "var") }
 
 func (n *Node) cleanUp() {
 	if n.cmd == nil {
@@ -215,7 +261,7 @@ func (n *Node) Run(args ...string) (stdout string, code int) {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Binary(n.t), args...)
+	cmd := exec.CommandContext(ctx, n.program(), args...)
 	cmd.Env = append(os.Environ(), n.env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

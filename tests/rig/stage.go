@@ -17,7 +17,6 @@ type Stage struct {
 	Host  *host.Host
 	Inbox *inbox.Inbox
 	Nodes []*Node
-	Taken int // mails a test has dealt with
 }
 
 // NewStage starts a host, an inbox, and n nodes that look at the host once per interval.

@@ -29,15 +29,22 @@ type TextEvent struct {
 // Subscribe connects to a node and subscribes.
 func Subscribe(t testing.TB, addr, subject string) *TextClient {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var conn net.Conn
+	var in *bufio.Reader
+	Until(t, addr+" greets", func() bool { // A node that has just opened its port may still hang up.
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return false
+		}
+		conn, in = c, bufio.NewReader(c)
+		info, err := in.ReadString('\n')
+		if err == nil && strings.HasPrefix(info, "INFO ") {
+			return true
+		}
+		c.Close()
+		return false
+	})
 	t.Cleanup(func() { conn.Close() })
-	in := bufio.NewReader(conn)
-	if info, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(info, "INFO ") {
-		t.Fatalf("greeting %q: %v", info, err)
-	}
 	fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB %s 1\r\nPING\r\n", subject)
 	c := &TextClient{}
 	ready := make(chan struct{})
@@ -94,6 +101,13 @@ func (c *TextClient) Events() []TextEvent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]TextEvent(nil), c.seen...)
+}
+
+// Since lists what came after the first n.
+func (c *TextClient) Since(n int) []TextEvent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]TextEvent(nil), c.seen[n:]...)
 }
 
 // Count tells how many came so far.

@@ -18,7 +18,8 @@ import (
 // node is one `dmonitor run` process with its own folders and its own way to the host.
 type node struct {
 	name, dir, binary string
-	listen, client    string // its addresses
+	listen, client    string // its addresses on the bus
+	http              string // that of its metrics
 	members, smtp     string // the bus it joins, the mail server it uses
 	path              *host.Path
 
@@ -74,7 +75,7 @@ func (n *node) start() error {
 	n.cmd.Env = append(withoutSettings(os.Environ()),
 		"DMONITOR_CONFIG="+filepath.Join(n.dir, "etc"), "DMONITOR_DATA="+filepath.Join(n.dir, "var"),
 		"DMONITOR_NODE="+n.name, "DMONITOR_NODES="+n.members, "DMONITOR_LISTEN="+n.listen,
-		"DMONITOR_CLIENT_LISTEN="+n.client, "DMONITOR_SMTP_URL=smtp://"+n.smtp, "DMONITOR_LOG_FORMAT=json",
+		"DMONITOR_CLIENT_LISTEN="+n.client, "DMONITOR_HTTP_LISTEN="+n.http, "DMONITOR_SMTP_URL=smtp://"+n.smtp, "DMONITOR_LOG_FORMAT=json",
 		"DMONITOR_MAIL_FROM=dmonitor@"+n.name+".example.com")
 	n.cmd.Stdout, n.cmd.Stderr = logFile, logFile
 	if n.stdin, err = n.cmd.StdinPipe(); err != nil {

@@ -120,18 +120,20 @@ func (s *stage) startHost() (err error) {
 }
 
 func (s *stage) startNodes(ctx context.Context, binary string) error {
-	ports, err := freePorts(2 * len(nodeNames))
+	const each = 3
+	ports, err := freePorts(each * len(nodeNames))
 	if err != nil {
 		return err
 	}
 	var members []string
 	for i := range nodeNames {
-		members = append(members, ports[2*i])
+		members = append(members, ports[each*i])
 	}
 	s.onStop(s.stopNodes)
 	for i, name := range nodeNames {
 		n := &node{
-			name: name, dir: filepath.Join(s.dir, name), binary: binary, listen: ports[2*i], client: ports[2*i+1],
+			name: name, dir: filepath.Join(s.dir, name), binary: binary,
+			listen: ports[each*i], client: ports[each*i+1], http: ports[each*i+2],
 			members: strings.Join(members, ","), smtp: s.inbox.SMTPAddr(),
 		}
 		if n.path, err = host.NewPath(s.host.HTTPAddr()); err != nil {

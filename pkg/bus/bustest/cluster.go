@@ -46,10 +46,21 @@ func between(i, j int) pair { return pair{min(i, j), max(i, j)} }
 // ends; a test that failed gets the members' log.
 func New(t testing.TB, n int) *Cluster {
 	t.Helper()
+	folders := make([]string, n)
+	for i := range folders {
+		folders[i] = t.TempDir()
+	}
+	return On(t, folders...)
+}
+
+// On is New with one member on each of the given data folders, which may hold what they kept before.
+func On(t testing.TB, folders ...string) *Cluster {
+	t.Helper()
+	n := len(folders)
 	c := &Cluster{t: t, links: map[pair]*link{}, log: &logBuffer{}, end: make(chan struct{})}
 	for i := range n {
 		c.members = append(c.members, &member{opts: bus.Options{
-			Node: fmt.Sprintf("n%d", i), Data: t.TempDir(),
+			Node: fmt.Sprintf("n%d", i), Data: folders[i],
 			Listen: "127.0.0.1:0", ClientListen: "127.0.0.1:0",
 			// Members tell each other where they are. They must not find a way around the links, so they tell lies.
 			Advertise: "127.0.0.1:1",
@@ -125,6 +136,9 @@ func (c *Cluster) ready(i int) bool {
 	return true
 }
 
+// Log is the last part of what the members have logged.
+func (c *Cluster) Log() string { return c.log.String() }
+
 // Len is the number of members, running or not.
 func (c *Cluster) Len() int { return len(c.members) }
 
@@ -151,6 +165,12 @@ func (c *Cluster) Stop(i int) {
 		c.t.Errorf("bustest: stop member %d: %v", i, err)
 	}
 	m.bus = nil
+}
+
+// Wipe takes a stopped member's disk away: it starts again with an empty one.
+func (c *Cluster) Wipe(i int) {
+	c.t.Helper()
+	c.members[i].opts.Data = c.t.TempDir()
 }
 
 // Start starts a stopped member on its data and waits until the bus is ready there.

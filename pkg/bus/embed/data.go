@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // Folders inside the data folder, one per mode: a server that opens the other mode's store deletes it.
@@ -39,17 +41,47 @@ func lockData(dir string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// store returns the folder of this mode, and warns if the other mode's holds a history that nobody carries over.
-func (o Options) store() string {
-	mine, other := singleDir, clusterDir
-	now, before := "alone", "in a cluster"
+// store returns the folder of this mode, ready to be opened, and the folder of a history that this node kept while it was
+// alone and that its cluster doesn't have yet; "" if there is none. A history that was kept in a cluster is carried over
+// into the folder of a node that is alone now.
+func (o Options) store() (dir, old string, err error) {
+	single, cluster := filepath.Join(o.Data, singleDir), filepath.Join(o.Data, clusterDir)
 	if o.clustered() {
-		mine, other = other, mine
-		now, before = before, now
+		if len(kept(single)) > 0 {
+			old = single
+		}
+		return cluster, old, nil
 	}
-	if streams, _ := filepath.Glob(filepath.Join(o.Data, other, "jetstream", "*", "streams", "*")); len(streams) > 0 {
-		o.Log.Warn().Msgf("this node runs %s now and ran %s before: the outages and notices it kept in %s are NOT carried over yet; "+
-			"they stay there untouched", now, before, filepath.Join(o.Data, other))
+	if len(kept(cluster)) > 0 {
+		if err := o.carryBack(cluster, single); err != nil {
+			return "", "", fmt.Errorf("carry over what this node kept in a cluster (%s): %w; nothing was lost, it stays there", cluster, err)
+		}
 	}
-	return filepath.Join(o.Data, mine)
+	return single, "", nil
+}
+
+// streamsIn is where a store keeps its streams; the account is the only one there is.
+func streamsIn(store string) string {
+	return filepath.Join(store, server.JetStreamStoreDir, server.DEFAULT_GLOBAL_ACCOUNT, "streams")
+}
+
+// kept lists the streams in a store, by name.
+func kept(store string) []string {
+	entries, _ := os.ReadDir(streamsIn(store)) // a folder that can't be read is told of by who opens it
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// setAside renames a folder, so that it is not found again as a store, and returns its new name.
+func setAside(dir, why string) (string, error) {
+	name := fmt.Sprintf("%s.%s-%s", dir, why, time.Now().UTC().Format("20060102T150405.000Z"))
+	if err := os.Rename(dir, name); err != nil {
+		return "", fmt.Errorf("set %s aside: %w", dir, err)
+	}
+	return name, syncDir(filepath.Dir(dir))
 }

@@ -45,6 +45,9 @@ func (l *serverLog) Errorf(format string, v ...any) {
 	if line := fmt.Sprintf(format, v...); strings.Contains(line, "duplicate name") {
 		l.taken(line)
 		return
+	} else if strings.HasSuffix(line, "our server was removed from the cluster") {
+		l.log.Error().Msg("this node was taken out of the bus: the other members don't list it any more")
+		return
 	}
 	l.write(zerolog.ErrorLevel, format, v)
 }
@@ -58,14 +61,21 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 
 // expected matches what the server says at warning or error level in the ordinary life of a cluster: while not all
 // members are up yet, while one goes, while one comes back. Bus.Ready says in better words for whom it waits, and
-// bus.watchMembers who is away.
+// bus.watchMembers who is away. What was carried back from a cluster is opened a moment later, as a stream with one copy.
 var expected = regexp.MustCompile("^(" + strings.Join([]string{
 	"Error trying to connect to route",
 	"Waiting for routing to be established",
 	"JetStream has not established contact",
-	`Metalayer blocking snapshot (starting|took [01]\.)`, // of the list of streams
-	"Catchup for stream .* resetting first sequence",     // what the others have dropped meanwhile is dropped here too
+	`Metalayer blocking snapshot (starting|took [01]\.)`,            // of the list of streams
+	"Catchup for stream .* resetting first sequence",                // what the others have dropped meanwhile is dropped here too
+	"Catchup for stream .* stalled$",                                // and is tried again
+	"JetStream cluster (stream|consumer) .* has NO quorum, stalled", // the arbiter says when there is no majority
+	// After a kill the index of a log is older than the log, and is made anew from it.
+	`Filestore \[\S+\] (Stream state outdated, last block has additional entries, will rebuild|` +
+		`Recovering stream state from index errored: prior state file)$`,
 	"Failed to install snapshot for .*: store is closed",
+	"Plaintext passwords detected",                                                      // userAnybody has none
+	`\s*Error recreating stream ".*": replicas > 1 not supported in non-clustered mode`, // carried back; see carryBack
 	`\S+ - rid:\d+ - (Error flushing|Route Error 'Stale Connection')`,
 }, "|") + ")")
 

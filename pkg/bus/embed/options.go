@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -150,7 +151,8 @@ func (o Options) listeners() (client, cluster listener, err error) {
 	return client, cluster, nil
 }
 
-// routes turns the list of members into what the server dials.
+// routes turns the list of members into what the server dials. They are sorted because a reload sorts those that are in use,
+// in place, while they are being dialled.
 func (o Options) routes() ([]*url.URL, error) {
 	var out []*url.URL
 	for _, n := range o.Nodes {
@@ -160,5 +162,6 @@ func (o Options) routes() ([]*url.URL, error) {
 		}
 		out = append(out, &url.URL{Scheme: "nats-route", Host: n})
 	}
+	slices.SortFunc(out, func(a, b *url.URL) int { return strings.Compare(a.String(), b.String()) })
 	return out, nil
 }

@@ -74,7 +74,7 @@ func TestStrangerIsWarned(t *testing.T) {
 // A name that nobody knows doesn't look like a host that is off.
 func TestAwayNamesTheReason(t *testing.T) {
 	off := freeAddr(t)
-	s := &Server{o: Options{Nodes: []string{"mon..invalid:2929", off}}}
+	s := &Server{nodes: []string{"mon..invalid:2929", off}}
 	got := strings.Join(s.Away(context.Background()), ", ")
 	if want := "mon..invalid:2929 (no such host in DNS), " + off; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -7,11 +7,13 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 	"github.com/rs/zerolog"
 )
 
@@ -22,6 +24,7 @@ const (
 	maxPings      = 2
 	writeDeadline = 2 * time.Second
 	startWait     = 10 * time.Second
+	startTry      = 50 * time.Millisecond
 )
 
 // Limits of what JetStream may keep, far above what the streams' own limits add up to. They are set so that the server
@@ -33,12 +36,21 @@ const (
 
 // Server is a running member.
 type Server struct {
-	o      Options
-	ns     *server.Server
-	lock   *flock.Flock
-	log    zerolog.Logger
-	formed atomic.Bool
-	failed chan error
+	ns         *server.Server
+	lock       *flock.Flock
+	log        zerolog.Logger
+	serverLog  *serverLog
+	systemUser string
+	systemKey  nkeys.KeyPair
+	old        atomic.Pointer[Old]
+	formed     atomic.Bool
+	failed     chan error
+
+	o Options // as it was started with
+
+	mu    sync.Mutex
+	nodes []string        // the members, as they are known now
+	conf  *server.Options // what runs
 }
 
 // Start starts the member and returns when it accepts connections. It waits for no other member. The caller stops it
@@ -57,8 +69,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, lock: lock, log: o.Log, failed: make(chan error, 1)}
+	s := &Server{o: o, nodes: o.Nodes, lock: lock, log: o.Log, failed: make(chan error, 1)}
 	if err := s.start(ctx, conf, client, cluster); err != nil {
+		s.closeOld()
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return s, nil
@@ -77,13 +90,28 @@ func (s *Server) start(ctx context.Context, conf *server.Options, client, cluste
 		}
 		s.o.warnStranger(ctx, cluster)
 	}
-	conf.StoreDir = s.o.store()
+	dir, history, err := s.o.store()
+	if err != nil {
+		return err
+	}
+	if history != "" {
+		old, err := s.o.openOld(ctx, history)
+		if err != nil {
+			return fmt.Errorf("%w; to start without it, move that folder away", err)
+		}
+		s.old.Store(old)
+	}
+	conf.StoreDir = dir
+	if err := s.users(conf); err != nil {
+		return err
+	}
+	s.conf = conf.Clone() // the server changes what it is given
 	ns, err := server.NewServer(conf)
 	if err != nil {
 		return fmt.Errorf("set up the embedded bus: %w", err)
 	}
-	s.ns = ns
-	ns.SetLoggerV2(newServerLog(s.log, s.fail, s.nameTaken), false, false, false)
+	s.ns, s.serverLog = ns, newServerLog(s.log, s.fail, s.nameTaken)
+	ns.SetLoggerV2(s.serverLog, false, false, false)
 	ns.Start()
 	if err := s.listening(ctx); err != nil {
 		ns.Shutdown()
@@ -97,7 +125,7 @@ func (s *Server) start(ctx context.Context, conf *server.Options, client, cluste
 func (s *Server) listening(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, startWait)
 	defer stop()
-	for !s.ns.ReadyForConnections(50 * time.Millisecond) {
+	for !s.ns.ReadyForConnections(startTry) {
 		select {
 		case err := <-s.failed:
 			return err
@@ -145,6 +173,7 @@ func (o Options) config(client, cluster listener) (*server.Options, error) {
 // Stop ends the server politely: it hands over what it leads, which takes well under a second. The data folder is
 // free again when Stop returns nil.
 func (s *Server) Stop(ctx context.Context) error {
+	s.closeOld()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -164,6 +193,9 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // Failed delivers one error when the server can't go on.
 func (s *Server) Failed() <-chan error { return s.failed }
+
+// Fail has Failed deliver an error, if there is none yet.
+func (s *Server) Fail(err error) { s.fail(err) }
 
 func (s *Server) fail(err error) {
 	select {
@@ -223,7 +255,7 @@ func (s *Server) Here() []string {
 // nobody knows. It takes up to a second.
 func (s *Server) Away(ctx context.Context) []string {
 	var out []string
-	for _, p := range probe(ctx, s.o.Nodes) {
+	for _, p := range probe(ctx, s.Nodes()) {
 		if p.err != nil {
 			out = append(out, p.addr+unknownName(p.err))
 		}

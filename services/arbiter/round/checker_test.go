@@ -16,14 +16,17 @@ type checker struct {
 	ids     map[string]int // the first time a result was heard, by id
 	def     *events.Definition
 	present map[string]*events.Presence
-	told    int    // sequence of the last event it was told
-	toldAt  int    // length of the journal then
-	flying  string // id of the event that is on its way to the log
-	agreed  string // id of the event that is proposed and not committed
-	fresh   int    // length of the journal when all was forgotten, because the check was taken out
+	told    int       // sequence of the last event it was told
+	toldAt  int       // length of the journal then
+	flying  string    // id of the event that is on its way to the log
+	agreed  string    // id of the event that is proposed and not committed
+	since   time.Time // when agreed was
+	said    time.Time // when it was said last that it is uncommitted
+	fresh   int       // length of the journal when all was forgotten, because the check was taken out
 	blind   bool
 	hearsay map[string]bool // nodes of which an event told a result that was not heard; it may be older than the last one
 	awaits  map[string]await
+	memory  memory
 	vague   time.Time // until then it can't be told from outside which results count; see live
 }
 
@@ -84,6 +87,9 @@ func (c *checker) before(in round.Input) {
 		if int(in.Seq) > c.told {
 			own := c.agreed == in.Outage.ID && in.Outage.By == c.a.name
 			c.told, c.toldAt, c.flying, c.agreed = int(in.Seq), len(c.journal), "", ""
+			if !own {
+				c.memory = nil
+			}
 			for _, v := range in.Outage.Votes {
 				if _, known := c.ids[v.Result]; known || own || v.Vote == events.None {
 					continue
@@ -139,14 +145,16 @@ func (c *checker) after(in round.Input, out []round.Decision) {
 		switch d.Kind {
 		case round.ProposeOpened:
 			c.proposed(in, d, events.Opened)
-			if d.Try == 1 && c.w.now.After(c.vague) {
+			if c.decided(in, d) {
 				c.opened(d)
 			}
 		case round.ProposeClosed:
 			c.proposed(in, d, events.Closed)
-			if d.Try == 1 && c.w.now.After(c.vague) {
+			if c.decided(in, d) {
 				c.closed(d)
 			}
+		case round.Uncommitted:
+			c.uncommitted(d)
 		case round.Dismissed:
 			if c.w.now.Before(c.vague) {
 				continue
@@ -196,13 +204,47 @@ func (c *checker) proposed(in round.Input, d round.Decision, event events.Event)
 		c.fatal(d, "proposed while %s is on its way", c.flying)
 	}
 	_, vote := in.(round.Arrived)
+	if c.remembered(in, d) {
+		return
+	}
 	if d.Try == 1 && (!vote || c.agreed != "") {
 		c.fatal(d, "a new proposal out of %T, while %q is agreed", in, c.agreed)
 	}
 	if d.Try > 1 && d.Outage.ID != c.agreed {
 		c.fatal(d, "tried again as something else than %q", c.agreed)
 	}
+	if d.Try == 1 {
+		c.since, c.said = c.w.now, time.Time{}
+	}
 	c.flying, c.agreed = d.Outage.ID, d.Outage.ID
+}
+
+// uncommitted: it is what is agreed and has waited long enough, two nodes at least had a part in it, and those votes were
+// heard.
+func (c *checker) uncommitted(d round.Decision) {
+	if d.Outage.ID != c.agreed || !d.Since.Equal(c.since) || c.def == nil {
+		c.fatal(d, "said of %s since %v, agreed is %q since %v", d.Outage.ID, d.Since, c.agreed, c.since)
+	}
+	if c.w.now.Sub(c.since) < events.UncommittedAfter || c.w.now.Sub(c.said) < 5*time.Second {
+		c.fatal(d, "too early: agreed at %v, said at %v", c.since, c.said)
+	}
+	c.said = c.w.now
+	copied := *d.Outage
+	if _, err := events.Encode(&events.Uncommitted{By: c.a.name, Since: d.Since, Outage: &copied}); err != nil {
+		c.fatal(d, "can't be sent: %v", err)
+	}
+	voters := 0
+	for _, v := range d.Outage.Votes {
+		if i, ok := c.ids[v.Result]; v.Status != "" && !c.memory.has(v) && (!ok || !c.journal[i].at.Equal(v.Time)) {
+			c.fatal(d, "the vote of %s is not what was heard", v.Node)
+		}
+		if v.Vote != events.None {
+			voters++
+		}
+	}
+	if voters < 2 {
+		c.fatal(d, "only %d nodes have voted", voters)
+	}
 }
 
 // recount counts the sites that are up and down by the results heard since the one with this id, the last one per node
@@ -227,7 +269,7 @@ func (c *checker) votesSince(id string) map[string]events.Vote {
 	}
 	last := map[string]*events.Result{}
 	for _, h := range c.journal[first:] {
-		if !h.told && c.journal[first].def.LooksFrom(h.r.Node) {
+		if !h.told && c.journal[first].def.LooksFrom(h.r.Node) && !stays(last[h.r.Node], h.r) {
 			last[h.r.Node] = h.r
 		}
 	}
@@ -289,6 +331,8 @@ func (c *checker) accusers() map[string]string {
 		since := c.toldAt
 		if i, ok := c.ids[v.Result]; ok {
 			since = i + 1
+		} else if c.memory.has(v) {
+			since = 0 // It was heard before the restart.
 		}
 		if v.Vote == events.Down && !c.saidUp(v.Node, since, v.Time) {
 			out[v.Node] = v.Site
@@ -304,7 +348,7 @@ func (c *checker) accusers() map[string]string {
 
 func (c *checker) saidUp(node string, since int, at time.Time) bool {
 	for i, h := range c.journal {
-		if h.r.Node == node && h.r.Status.Vote() == events.Up && (i >= since || h.history && h.at.After(at)) {
+		if h.r.Node == node && h.r.Status.Vote() == events.Up && (i >= since && !h.history || h.history && h.at.After(at)) {
 			return true
 		}
 	}

@@ -12,6 +12,13 @@
 //   - Who abstains, doesn't answer or vanishes has no vote. Nodes that vanish neither open nor close anything: a site
 //     whose last vote was down still counts as possibly down, until it has cast no vote for ForgetAfter.
 //   - Opened and closed alternate. While a proposal is on its way there is no second one for the same check.
+//   - A decision that can't be committed for events.UncommittedAfter is said to be so (Uncommitted), again every 5 s until
+//     an event of the check is committed or the check is taken out, if two nodes at least have voted. A node that hears
+//     no other one abstains: it is likely to be at fault itself.
+//   - What was said to be uncommitted before a restart (Remembered) is proposed as it was decided, unless the log knows
+//     something newer of the check, so that the opposite can be told once it can be committed.
+//   - A closing says by how much it may be late (Outage.Gap) if nobody looked at the check for longer than usual because the
+//     arbiter's process did not run, and nobody has seen it down since. Results of others that are known count as looks.
 //   - The log is right. An event of a newer sequence replaces whatever this arbiter believed, proposed or was asking.
 //
 // What the caller must bear: an agreement that could not be written is proposed again until it is written or another

@@ -47,6 +47,24 @@ type ProposalFailed struct {
 	Forgotten bool
 }
 
+// Remembered is what this arbiter said to be uncommitted (Uncommitted) before it was restarted. It is to be told once the
+// log has been read and the check is configured, and is passed over if the log has something newer of the check by then,
+// or if something was decided meanwhile. Else it is proposed as any other decision.
+type Remembered struct {
+	Outage *events.Outage
+	Since  time.Time // when it was decided
+}
+
+// Slept tells that the process of this arbiter did not run for some time before it started. It is to be told at the start,
+// and again when it is known who looked meanwhile.
+type Slept struct {
+	From, To time.Time
+	Looked   map[events.Check]time.Time // when others looked at a check last before To, as far as is known
+}
+
+// Retry tells that the log can probably be written again, after it could not: what waits for its next try is proposed now.
+type Retry struct{}
+
 // Tick is given when the time Next told has come. Any other input does as well.
 type Tick struct{}
 
@@ -57,4 +75,7 @@ func (NodeGone) input()       {}
 func (CatalogChanged) input() {}
 func (Committed) input()      {}
 func (ProposalFailed) input() {}
+func (Remembered) input()     {}
+func (Slept) input()          {}
+func (Retry) input()          {}
 func (Tick) input()           {}

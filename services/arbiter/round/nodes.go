@@ -47,7 +47,7 @@ func (s *State) watch(c *check, now time.Time) {
 	case enough && c.blind:
 		c.blind, c.short = false, time.Time{}
 		s.emit(Decision{
-			Kind: Sighted, Check: c.Check, Votes: c.lastWords(),
+			Kind: Sighted, Check: c.Check, Votes: c.lastWords(), Able: len(able), Agree: c.def.Agree,
 			Reason: fmt.Sprintf("%s able to look again; %s", isAre(able), needed(c.def.Agree)),
 		})
 	case enough:
@@ -56,7 +56,10 @@ func (s *State) watch(c *check, now time.Time) {
 		c.short = now
 	case !c.blind && now.Sub(c.short) >= patience(c.def):
 		c.blind = true
-		s.emit(Decision{Kind: Blind, Check: c.Check, Votes: c.lastWords(), Reason: s.whyBlind(c, able)})
+		s.emit(Decision{
+			Kind: Blind, Check: c.Check, Votes: c.lastWords(), Able: len(able), Agree: c.def.Agree,
+			Reason: events.CleanText(s.whyBlind(c, able), events.MaxReason),
+		})
 	}
 	s.schedule(c)
 }

@@ -151,6 +151,36 @@ func (w *world) chaos() map[string]func(*rapid.T) {
 			}
 		},
 		"restart": func(t *rapid.T) { w.boot(arbiter(t)) },
+		"remember": func(t *rapid.T) {
+			a := arbiter(t)
+			if a.said == nil {
+				t.Skip("nothing was said to be uncommitted")
+			}
+			if rapid.Bool().Draw(t, "at the start") {
+				w.boot(a)
+			}
+			w.apply(a, *a.said)
+		},
+		"uncommitted": func(t *rapid.T) { // Nothing is written for some time, and then an arbiter starts anew.
+			for range 3 {
+				for _, n := range w.nodes {
+					w.look(n, "", copies(t))
+				}
+				for _, a := range w.arbiters {
+					for len(a.inbox) > 0 {
+						w.deliver(a, 0)
+					}
+					for len(a.proposals) > 0 {
+						w.write(a, false, false, copies(t))
+					}
+				}
+				w.advance(12 * time.Second)
+			}
+			if a := arbiter(t); a.said != nil {
+				w.boot(a)
+				w.apply(a, *a.said)
+			}
+		},
 		"configure": func(t *rapid.T) {
 			if rapid.IntRange(0, 3).Draw(t, "rarely") > 0 {
 				t.Skip("seldom")

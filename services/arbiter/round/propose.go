@@ -1,15 +1,19 @@
 package round
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-// Proposals that could not be written are tried again after one second, then two, then four, up to this.
+// Proposals that could not be written are tried again after one second, then two, then four, up to maxRetry: when the
+// majority is back all is to be committed soon, also if nobody noticed that it is (see Retry). A decision that waits for
+// longer than events.UncommittedAfter is said to be uncommitted, again every sayEvery, so that who joins late hears it.
 const (
 	firstRetry = time.Second
-	maxRetry   = 30 * time.Second
+	maxRetry   = 8 * time.Second
+	sayEvery   = 5 * time.Second
 )
 
 // proposal is an event that is decided and not committed yet. It stays until an event of the check is committed.
@@ -19,6 +23,8 @@ type proposal struct {
 	tries  int
 	flying bool // the caller is writing it
 	retry  time.Time
+	say    time.Time // when it is to be said that it is uncommitted
+	said   int
 }
 
 func (s *State) open(c *check, now time.Time) {
@@ -34,6 +40,9 @@ func (s *State) close(c *check, now time.Time) {
 		Event: events.Closed, Outage: c.outage.Outage, Time: now, Opened: c.outage.Opened,
 		Reason: s.whyClosed(c, now),
 	}
+	if o.Gap = c.gap(s.slept); o.Gap != nil {
+		o.Reason = whyDelayed(o.Gap) + "; " + o.Reason
+	}
 	if o.Time.Before(o.Opened) { // Another arbiter's clock was ahead of ours.
 		o.Time = o.Opened
 	}
@@ -48,7 +57,7 @@ func (s *State) decide(c *check, o *events.Outage, now time.Time) {
 	o.Agree, o.Able, o.Votes = r.def.Agree, s.judges(c, r), r.proof()
 	o.By, o.Note = s.by, r.def.Note
 	o.Reason = events.CleanText(o.Reason, events.MaxReason)
-	c.pending = &proposal{outage: o, since: now}
+	c.pending = &proposal{outage: o, since: now, say: now.Add(events.UncommittedAfter)}
 	s.propose(c)
 	s.schedule(c)
 }
@@ -107,6 +116,60 @@ func (s *State) failed(in ProposalFailed, now time.Time) {
 	s.schedule(c)
 }
 
+// retry proposes at once what waits for its next try, check by check.
+func (s *State) retry() {
+	for _, c := range s.sorted() {
+		if c.pending != nil && !c.pending.flying {
+			s.propose(c)
+			s.schedule(c)
+		}
+	}
+}
+
+// complain says that the pending event can't be committed, if two nodes at least had a part in it.
+func (s *State) complain(c *check, now time.Time) {
+	p := c.pending
+	p.say = now.Add(sayEvery)
+	o := c.testimony()
+	if voters(o.Votes) < 2 {
+		return
+	}
+	p.said++
+	s.emit(Decision{
+		Kind: Uncommitted, Check: c.Check, Round: o.Round, Reason: o.Reason, Votes: o.Votes,
+		Outage: o, Since: p.since, Try: p.said,
+	})
+}
+
+// testimony is the pending event with the votes of those nodes added that have spoken since it was decided: a site's up
+// may close an outage by itself, and the others look later. If they contradict it, the event as it was decided.
+func (c *check) testimony() *events.Outage {
+	o := *c.pending.outage
+	o.Votes = nil
+	for _, v := range c.round.proof() {
+		i, ok := slices.BinarySearchFunc(c.pending.outage.Votes, v.Node, compareVote)
+		if ok && c.pending.outage.Votes[i].Status != "" {
+			v = c.pending.outage.Votes[i]
+		}
+		o.Votes = append(o.Votes, v)
+	}
+	if o.Validate() != nil {
+		return c.pending.outage
+	}
+	return &o
+}
+
+// voters counts the nodes that voted up or down.
+func voters(votes []events.NodeVote) int {
+	n := 0
+	for _, v := range votes {
+		if v.Vote != events.None {
+			n++
+		}
+	}
+	return n
+}
+
 // forget follows a log that has no event of the check any more: then nothing is open, and the next event is the first.
 func (s *State) forget(c *check) {
 	c.seq, c.last, c.outage = 0, "", nil
@@ -129,6 +192,7 @@ func (s *State) committed(o *events.Outage, seq uint64, now time.Time) {
 	if c.last == o.ID {
 		return // An event of a newer version hides behind the last one this version can read.
 	}
+	newer := c.pending.follows(o)
 	switch o.Event {
 	case events.Opened:
 		s.adoptOpened(c, o, now)
@@ -137,10 +201,20 @@ func (s *State) committed(o *events.Outage, seq uint64, now time.Time) {
 	default:
 		return // Of a newer version; it only moves the sequence.
 	}
-	c.last, c.round, c.pending = o.ID, nil, nil
+	if c.last = o.ID; !newer {
+		c.round, c.pending = nil, nil
+	}
 	s.emit(Decision{Kind: Adopted, Check: c.Check, Round: o.Round, Reason: o.Reason, Votes: o.Votes, Outage: o})
 	s.drop(c)
 	s.schedule(c)
+}
+
+// follows tells whether a proposal is still news beside an event that the log has: an outage that was opened after the last
+// one was closed. So it is when this arbiter decided without having read the log, as it does where that can't be read. People
+// may have been told of it meanwhile, so it must not be forgotten for an event that is older.
+func (p *proposal) follows(o *events.Outage) bool {
+	return p != nil && p.outage.Event == events.Opened && o.Event == events.Closed &&
+		o.Outage != p.outage.Outage && o.Time.Before(p.since)
 }
 
 // own tells whether the event is the one this arbiter proposed: then it has heard all its votes, however long ago.
@@ -149,7 +223,7 @@ func (s *State) own(c *check, o *events.Outage) bool {
 }
 
 func (s *State) adoptClosed(c *check, o *events.Outage, now time.Time) {
-	c.outage = nil
+	c.outage, c.closed = nil, o.Time
 	for _, w := range c.words {
 		w.since = false
 		w.calm()

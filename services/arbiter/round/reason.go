@@ -87,6 +87,13 @@ func (s *State) whyClosed(c *check, now time.Time) string {
 	return fmt.Sprintf("%s %s that it is up; %s", list(up), verb, rest)
 }
 
+// whyDelayed says that a closing may come late.
+func whyDelayed(g *events.Gap) string {
+	const layout = "2006-01-02 15:04:05 UTC"
+	return fmt.Sprintf("up when dmonitor looked again; nobody looked from %s to %s, so it may have been up since then",
+		g.From.UTC().Format(layout), g.To.UTC().Format(layout))
+}
+
 func (s *State) whyDismissed(c *check, r *round, now time.Time) string {
 	if r.closing {
 		return s.whyNotClosed(c, r, now)

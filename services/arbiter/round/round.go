@@ -85,7 +85,9 @@ func (s *State) start(c *check, r *events.Result, closing bool, now time.Time) {
 	s.schedule(c)
 }
 
-// record takes a result that arrived now as its node's vote in the round; a later one replaces an earlier one.
+// record takes a result that arrived now as its node's vote in the round; a later one replaces an earlier one, but an
+// abstention doesn't take back that it was down: that the node can't look again doesn't change what it saw a moment ago.
+// That it was up is taken back, because nothing may close on a word its node no longer stands by.
 func (r *round) record(res *events.Result, now time.Time) {
 	v := events.NodeVote{
 		Node: res.Node, Site: res.Site, Vote: res.Status.Vote(), Status: res.Status,
@@ -94,6 +96,7 @@ func (r *round) record(res *events.Result, now time.Time) {
 	}
 	i, ok := slices.BinarySearchFunc(r.votes, v.Node, compareVote)
 	switch {
+	case ok && v.Vote == events.None && r.votes[i].Vote == events.Down:
 	case ok:
 		r.votes[i] = v
 	case r.wasAsked(v.Node) || v.Node == r.starter || len(r.proof()) < events.MaxVotes:

@@ -24,9 +24,12 @@ var commands = map[string]func(*script, []string){
 	"commit":   (*script).commit,
 	"other":    (*script).other,
 	"fail":     (*script).fail,
+	"retry":    func(s *script, _ []string) { s.apply(round.Retry{}) },
 	"conflict": (*script).conflict,
 	"forget":   (*script).forget,
 	"told":     (*script).told,
+	"remember": (*script).remember,
+	"slept":    (*script).slept,
 	"restart":  (*script).restart,
 	"show":     (*script).show,
 	"wait":     func(*script, []string) {},
@@ -101,7 +104,7 @@ func (s *script) result(w []string, confirms string) {
 		r.Output = w[3]
 	}
 	s.check(r.Validate())
-	s.last[node+" "+w[1]] = r
+	s.last[node+" "+w[1]] = round.History{Result: r, Time: s.now}
 	s.apply(round.Arrived{Result: r})
 }
 
@@ -114,7 +117,7 @@ func (s *script) answer(w []string) {
 }
 
 func (s *script) again(w []string) {
-	s.apply(round.Arrived{Result: s.last[w[0]+" "+w[1]]})
+	s.apply(round.Arrived{Result: s.last[w[0]+" "+w[1]].Result})
 }
 
 // arrives: RESULT CHECK; a result that an event told of arrives at last.
@@ -220,8 +223,36 @@ func (s *script) restart([]string) {
 	}
 	s.apply(round.CatalogChanged{Checks: maps.Clone(s.defs)})
 	for _, key := range sortedKeys(s.last) {
-		s.apply(round.History{Result: s.last[key], Time: s.now.Add(-time.Second)})
+		s.apply(s.last[key])
 	}
+}
+
+// remember: CHECK; what was said to be uncommitted before a restart, as it comes back from the disk.
+func (s *script) remember(w []string) {
+	d, ok := s.said[s.name(w[0])]
+	if !ok {
+		s.t.Fatalf("%q: nothing was said to be uncommitted", s.line)
+	}
+	u := events.Uncommitted{By: "arbiter", Since: d.Since, Outage: d.Outage}
+	data, err := events.Encode(&u)
+	s.check(err)
+	back, err := events.Decode[events.Uncommitted](u.Subject(), data)
+	s.check(err)
+	s.apply(round.Remembered{Outage: back.Outage, Since: back.Since})
+}
+
+// slept: FROM [CHECK MOMENT]...; nobody has run since then, but somebody else looked at those checks.
+func (s *script) slept(w []string) {
+	moment := func(word string) time.Time {
+		d, err := time.ParseDuration(word)
+		s.check(err)
+		return start.Add(d)
+	}
+	in := round.Slept{From: moment(w[0]), To: s.now, Looked: map[events.Check]time.Time{}}
+	for i := 1; i+1 < len(w); i += 2 {
+		in.Looked[s.name(w[i])] = moment(w[i+1])
+	}
+	s.apply(in)
 }
 
 func (s *script) show(w []string) {

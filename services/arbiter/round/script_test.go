@@ -66,9 +66,10 @@ type script struct {
 	state *round.State
 
 	defs     map[events.Check]events.Definition
-	last     map[string]*events.Result        // by node and check
+	last     map[string]round.History         // by node and check
 	asked    map[events.Check]string          // id of the last confirmation
 	proposed map[events.Check]round.Decision  // the last proposal
+	said     map[events.Check]round.Decision  // the last that was uncommitted
 	log      map[events.Check]round.Committed // the last event
 	all      []round.Committed
 	seq      uint64
@@ -77,8 +78,8 @@ type script struct {
 func play(t *testing.T, text string) string {
 	s := &script{
 		t: t, now: start, state: round.New("arbiter"),
-		defs: map[events.Check]events.Definition{}, last: map[string]*events.Result{}, asked: map[events.Check]string{},
-		proposed: map[events.Check]round.Decision{}, log: map[events.Check]round.Committed{},
+		defs: map[events.Check]events.Definition{}, last: map[string]round.History{}, asked: map[events.Check]string{},
+		proposed: map[events.Check]round.Decision{}, said: map[events.Check]round.Decision{}, log: map[events.Check]round.Committed{},
 	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
@@ -156,6 +157,14 @@ func (s *script) describe(d round.Decision) string {
 		if d.Try > 1 {
 			text += fmt.Sprintf(", try %d", d.Try)
 		}
+	case round.Uncommitted:
+		s.said[d.Check] = d
+		text = fmt.Sprintf("uncommitted, said %d times: %s at %s", d.Try, d.Outage.Event, seconds(d.Since))
+		copied := *d.Outage
+		u := events.Uncommitted{By: "arbiter", Since: d.Since, Outage: &copied}
+		if _, err := events.Encode(&u); err != nil {
+			s.t.Errorf("after %q: the message can't be sent: %v", s.line, err)
+		}
 	case round.Adopted:
 		return fmt.Sprintf("adopted %s by %s", d.Outage.Event, d.Outage.By)
 	}
@@ -163,6 +172,9 @@ func (s *script) describe(d round.Decision) string {
 		text = d.Check.String() + " " + text
 	}
 	text += ": " + d.Reason
+	if d.Outage != nil && d.Outage.Gap != nil {
+		text += fmt.Sprintf(" (gap from %s to %s)", seconds(d.Outage.Gap.From), seconds(d.Outage.Gap.To))
+	}
 	if d.Kind != round.Ask {
 		text += " " + votes(d.Votes)
 	}
@@ -181,8 +193,10 @@ func votes(votes []events.NodeVote) string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-func (s *script) clock() string {
-	return strconv.FormatFloat(s.now.Sub(start).Seconds(), 'f', -1, 64) + "s"
+func (s *script) clock() string { return seconds(s.now) }
+
+func seconds(t time.Time) string {
+	return strconv.FormatFloat(t.Sub(start).Seconds(), 'f', -1, 64) + "s"
 }
 
 func (s *script) check(err error) {

@@ -40,6 +40,7 @@ type simArbiter struct {
 	inbox     []round.Input    // on their way to it
 	proposals []round.Decision // on their way to the log
 	checker   *checker
+	said      *round.Remembered // the last that was uncommitted, as it lies on the disk
 }
 
 var theCheck = events.Check{Host: "www.example.com", Test: "ssh"}
@@ -122,6 +123,9 @@ func (w *world) apply(a *simArbiter, in round.Input) {
 			}
 		case round.ProposeOpened, round.ProposeClosed:
 			a.proposals = append(a.proposals, d)
+		case round.Uncommitted:
+			copied := *d.Outage
+			a.said = &round.Remembered{Outage: &copied, Since: d.Since}
 		}
 	}
 }

@@ -16,6 +16,7 @@ type State struct {
 	nodes  map[string]*node // that are present
 	checks map[events.Check]*check
 	timers timers
+	slept  Slept
 	out    []Decision
 }
 
@@ -35,10 +36,13 @@ type check struct {
 	outage  *events.Outage     // open and committed; nil: up
 	seq     uint64             // of the last committed event
 	last    string             // id of that event
+	closed  time.Time          // when the last one was closed, by the log; zero: none that is known of
 	short   time.Time          // since when too few sites are able to judge; zero: enough are
 	blind   bool
-	wake    time.Time // when the check needs a tick; zero: never
-	slot    int       // place in timers, -1: none
+	// when a node voted down last, of those that look at it
+	lastDown time.Time
+	wake     time.Time // when the check needs a tick; zero: never
+	slot     int       // place in timers, -1: none
 }
 
 // New returns the state of an arbiter that has just started. Its proposals are signed with the name by.
@@ -65,6 +69,12 @@ func Apply(s *State, in Input, now time.Time) []Decision {
 		s.committed(in.Outage, in.Seq, now)
 	case ProposalFailed:
 		s.failed(in, now)
+	case Remembered:
+		s.remember(in, now)
+	case Slept:
+		s.slept = in
+	case Retry:
+		s.retry()
 	case Tick:
 	}
 	out := s.out
@@ -89,6 +99,9 @@ func (s *State) arrived(r *events.Result, now time.Time) {
 		s.watch(c, now)
 	}
 	vote := r.Status.Vote()
+	if vote == events.Down {
+		c.lastDown = now
+	}
 	switch {
 	case itself:
 	case c.round != nil && !c.round.def.LooksFrom(r.Node): // The round ends by the definition it began with.
@@ -110,6 +123,9 @@ func (s *State) history(r *events.Result, at, now time.Time) {
 	}
 	if w := s.word(c, r.Node, r.Site, now); w.arrived.Before(at) && !w.live {
 		w.recall(r, at, c.outage)
+		if r.Status.Vote() == events.Down && at.After(c.lastDown) {
+			c.lastDown = at
+		}
 		s.watch(c, now)
 	}
 }

@@ -23,6 +23,9 @@ func (s *State) expire(now time.Time) {
 		if p := c.pending; p != nil && !p.flying && !p.retry.After(now) {
 			s.propose(c)
 		}
+		if p := c.pending; p != nil && !p.say.After(now) {
+			s.complain(c, now)
+		}
 		if c.def != nil {
 			s.watch(c, now)
 		}
@@ -43,6 +46,9 @@ func (s *State) schedule(c *check) {
 	}
 	if c.pending != nil && !c.pending.flying {
 		sooner(c.pending.retry)
+	}
+	if c.pending != nil && c.def != nil {
+		sooner(c.pending.say)
 	}
 	if c.def != nil && !c.blind && !c.short.IsZero() {
 		sooner(c.short.Add(patience(c.def)))

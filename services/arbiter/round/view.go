@@ -56,6 +56,47 @@ func Look(s *State, name events.Check) (View, bool) {
 	return s.view(c), true
 }
 
+// Judges counts the sites able to judge a check, and those that have to agree. configured is false if nobody looks at it.
+func Judges(s *State, name events.Check) (able, agree int, configured bool) {
+	c := s.checks[name]
+	if c == nil || c.def == nil {
+		return 0, 0, false
+	}
+	return len(s.able(c)), c.def.Agree, true
+}
+
+// Waits returns what was decided of a check and is not committed yet; nil if nothing is. It is not to be changed.
+func Waits(s *State, name events.Check) *events.Outage {
+	if c := s.checks[name]; c != nil && c.pending != nil {
+		return c.pending.outage
+	}
+	return nil
+}
+
+// Counts says of how many checks something is so.
+type Counts struct {
+	Open    int // their outage is committed
+	Blind   int
+	Pending int // what was decided of them is not committed yet
+}
+
+// Count counts all checks.
+func Count(s *State) Counts {
+	var n Counts
+	for _, c := range s.checks {
+		if c.outage != nil {
+			n.Open++
+		}
+		if c.blind {
+			n.Blind++
+		}
+		if c.pending != nil {
+			n.Pending++
+		}
+	}
+	return n
+}
+
 // Overview returns the views of all checks, sorted by host, then test.
 func Overview(s *State) []View {
 	all := s.sorted()

@@ -1,5 +1,5 @@
-// Package letter writes the mail that tells one recipient about one event of an outage. It is pure: the same notice and
-// options give the same letter, byte for byte.
+// Package letter writes the mail that tells one recipient about an event of an outage, about a trouble of dmonitor
+// itself, or about many outages at once. It is pure: the same notices and options give the same letter, byte for byte.
 //
 // What holds, whatever a plugin, a note or a mail server has said:
 //
@@ -35,7 +35,9 @@ type Options struct {
 	Now     time.Time // when the letter is written: its Date, and what lateness is measured by
 	Attempt int       // of sending this notice, 1 for the first
 	Failure string    // why the attempt before failed; empty if that isn't known
-	Closed  time.Time // when the outage that an opening notice tells of was closed since; zero: not as far as is known
+	Closed  time.Time // when what the notice tells of was over since; zero: not as far as is known
+	// Uncommitted says that the decision could not be committed, and is told nevertheless by the mailer on this node.
+	Uncommitted string
 }
 
 // Letter is a mail before it is encoded. Header values are unencoded UTF-8 of one line.
@@ -43,6 +45,7 @@ type Letter struct {
 	From, To, Subject    string
 	Date                 time.Time
 	MessageID, InReplyTo string   // with angle brackets; InReplyTo is also what References says; empty on an opening
+	References           []string // of a letter about many outages
 	Extra                []Header // further headers, in the order they shall have
 	Text, HTML           string   // lines end in \n
 }
@@ -52,20 +55,12 @@ type Header struct{ Name, Value string }
 
 // Write writes the letter for a notice.
 func Write(n events.Notice, o Options) Letter {
-	l := Letter{
-		From:      line(o.From),
-		To:        line(n.Recipient),
-		Date:      o.Now.UTC(),
-		MessageID: messageID(n.ID),
-		Extra: []Header{
-			// RFC 3834: nobody's holiday notice shall answer. Exchange listens to its own header only.
-			{"Auto-Submitted", "auto-generated"},
-			{"X-Auto-Response-Suppress", "OOF, AutoReply"},
-			// For filters. There is no Precedence header: "bulk" makes some servers deliver later.
-			{"X-Dmonitor-Check", line(n.Outage.Check.String())},
-			{"X-Dmonitor-Event", line(string(n.Outage.Event))},
-		},
+	l := blank(n.ID, n.Recipient, o)
+	if n.Trouble != nil {
+		return writeTrouble(l, n, o)
 	}
+	l.Extra = append(l.Extra,
+		Header{headerCheck, line(n.Outage.Check.String())}, Header{headerEvent, line(string(n.Outage.Event))})
 	if n.Outage.Event == events.Closed {
 		l.InReplyTo = messageID(events.NoticeID(n.Outage.Outage, events.Opened, n.Recipient))
 	}
@@ -74,6 +69,25 @@ func Write(n events.Notice, o Options) Letter {
 	l.Text = v.text()
 	l.HTML = v.html()
 	return l
+}
+
+// Headers for filters. There is no Precedence header: "bulk" makes some servers deliver later.
+const (
+	headerCheck   = "X-Dmonitor-Check"
+	headerEvent   = "X-Dmonitor-Event"
+	headerTrouble = "X-Dmonitor-Trouble"
+)
+
+// blank is what all letters have.
+func blank(id, recipient string, o Options) Letter {
+	return Letter{
+		From: line(o.From), To: line(recipient), Date: o.Now.UTC(), MessageID: messageID(id),
+		Extra: []Header{
+			// RFC 3834: nobody's holiday notice shall answer. Exchange listens to its own header only.
+			{"Auto-Submitted", "auto-generated"},
+			{"X-Auto-Response-Suppress", "OOF, AutoReply"},
+		},
+	}
 }
 
 // messageID makes a Message-ID of a notice's id, which is hexadecimal. Anything else has no place between the brackets.
@@ -87,5 +101,13 @@ func messageID(notice string) string {
 	return "<" + id + "@" + Domain + ">"
 }
 
+// Decided is when what the notice tells of was decided.
+func Decided(n events.Notice) time.Time {
+	if n.Trouble != nil {
+		return n.Trouble.Time
+	}
+	return n.Outage.Time
+}
+
 // IsLate tells whether the letter will say that it is late: more than LateAfter past the decision.
-func IsLate(o events.Outage, now time.Time) bool { return now.Sub(o.Time) > LateAfter }
+func IsLate(n events.Notice, now time.Time) bool { return now.Sub(Decided(n)) > LateAfter }

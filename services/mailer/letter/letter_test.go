@@ -3,6 +3,7 @@ package letter
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,14 +100,21 @@ func golden() map[string]func() (events.Notice, Options) {
 	)
 	longHost := two
 	longHost.Host = "db-primary-0017." + strings.Repeat("very-long-label.", 10) + "eu-west-1.internal.example.com"
-	return map[string]func() (events.Notice, Options){
+	back := vote("osaka-1", "osaka-1", events.OK, "SSH OK", time.Second)
+	gap := closed(two, 2*time.Hour, parisUp, back)
+	gap.Gap = &events.Gap{From: decided.Add(4 * time.Minute), To: decided.Add(119 * time.Minute)}
+	all := map[string]func() (events.Notice, Options){
 		"opened-2-of-3": plain(two),
 		"opened-3-of-3": plain(opened(osakaDown, parisDown, tokyoDown)),
 		"closed":        plain(closed(two, 4*time.Minute+10*time.Second, parisUp, vote("osaka-1", "osaka-1", events.OK, "SSH OK", time.Second))),
-		"sites":         plain(sites),
-		"non-ascii":     plain(noted),
-		"long-output":   plain(long),
-		"long-host":     plain(longHost),
+		"closed-gap":    plain(gap),
+		"uncommitted": with(two, func(n *events.Notice, o *Options) {
+			o.Now, o.Uncommitted = n.Outage.Time.Add(33*time.Second), "tokyo-1"
+		}),
+		"sites":       plain(sites),
+		"non-ascii":   plain(noted),
+		"long-output": plain(long),
+		"long-host":   plain(longHost),
 		"late": with(two, func(n *events.Notice, o *Options) {
 			o.Now, o.Attempt = n.Outage.Time.Add(12*time.Minute+3*time.Second), 7
 			o.Failure = "connect to mail.example.com:25: connection refused"
@@ -121,15 +129,24 @@ func golden() map[string]func() (events.Notice, Options) {
 			o.Now, o.Attempt, o.Failure = n.Outage.Time.Add(time.Hour), 2, evil
 		}),
 	}
+	maps.Copy(all, goldenTroubles())
+	return all
 }
 
 // TestGolden compares whole letters with those in testdata. Run it with -rewrite after a wanted change, and read the
 // difference.
 func TestGolden(t *testing.T) {
+	letters := goldenGroups()
 	for name, make := range golden() {
+		letters[name] = Write(make())
+	}
+	for name, l := range letters {
 		t.Run(name, func(t *testing.T) {
-			l := Write(make())
-			checkLetter(t, l)
+			if strings.HasPrefix(name, "trouble-") || strings.HasPrefix(name, "group-") {
+				checkSheet(t, l)
+			} else {
+				checkLetter(t, l)
+			}
 			file := filepath.Join("testdata", name+".txt")
 			got := dump(l)
 			if *rewrite {
@@ -155,6 +172,9 @@ func dump(l Letter) string {
 	if l.InReplyTo != "" {
 		fmt.Fprintf(&b, "In-Reply-To: %s\n", l.InReplyTo)
 	}
+	if len(l.References) > 0 {
+		fmt.Fprintf(&b, "References: %s\n", strings.Join(l.References, " "))
+	}
 	for _, h := range l.Extra {
 		fmt.Fprintf(&b, "%s: %s\n", h.Name, h.Value)
 	}
@@ -167,9 +187,12 @@ func TestGoldenFilesAreUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases := golden()
+	cases, groups := golden(), goldenGroups()
 	for _, f := range files {
-		if _, ok := cases[strings.TrimSuffix(filepath.Base(f), ".txt")]; !ok {
+		name := strings.TrimSuffix(filepath.Base(f), ".txt")
+		_, ok := cases[name]
+		_, group := groups[name]
+		if !ok && !group {
 			t.Errorf("%s: no case of that name", f)
 		}
 	}

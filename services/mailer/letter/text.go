@@ -12,11 +12,7 @@ const indent = "    "
 // text writes the plain part.
 func (v *view) text() string {
 	var b strings.Builder
-	put := func(prefix string, lines ...string) {
-		for _, l := range lines {
-			b.WriteString(strings.TrimRight(prefix+l, " ") + "\n")
-		}
-	}
+	put := func(prefix string, lines ...string) { putLines(&b, prefix, lines) }
 	put("", wrap(strings.Join(v.Sentences, " "), width)...)
 	for _, l := range v.Late {
 		lines := wrap(l, width-len(indent))
@@ -24,11 +20,7 @@ func (v *view) text() string {
 		put(indent, lines[1:]...)
 	}
 	put("", "")
-	for _, f := range v.Facts {
-		lines := wrap(f.Value, width-9)
-		put("", fmt.Sprintf("%-8s %s", f.Name+":", strings.Join(lines[:1], "")))
-		put("         ", lines[1:]...)
-	}
+	putFacts(&b, v.Facts)
 	if len(v.Note) > 0 {
 		put("", "Note:")
 		put(indent, v.Note...)
@@ -40,6 +32,21 @@ func (v *view) text() string {
 	put("", "")
 	put("", wrap(v.Foot, width)...)
 	return b.String()
+}
+
+func putLines(b *strings.Builder, prefix string, lines []string) {
+	for _, l := range lines {
+		b.WriteString(strings.TrimRight(prefix+l, " ") + "\n")
+	}
+}
+
+// putFacts writes facts with their names in a column.
+func putFacts(b *strings.Builder, facts []fact) {
+	for _, f := range facts {
+		lines := wrap(f.Value, width-9)
+		putLines(b, "", []string{fmt.Sprintf("%-8s %s", f.Name+":", strings.Join(lines[:min(1, len(lines))], ""))})
+		putLines(b, "         ", lines[min(1, len(lines)):])
+	}
 }
 
 // table writes the votes in columns, and under each what the plugin said.

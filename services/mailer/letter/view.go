@@ -29,7 +29,7 @@ type view struct {
 	Test, Host string
 	InBrief    string // how sure, or how long it was down
 	Sentences  []string
-	Late       []string
+	Late       []string // and what else is odd about this letter
 	Facts      []fact
 	Note       []string
 	ShowSite   bool
@@ -51,7 +51,10 @@ func newView(n events.Notice, o Options) view {
 	ev := n.Outage
 	v := view{Test: word(ev.Test), Host: word(ev.Host), ShowSite: sitesDiffer(ev.Votes)}
 	v.tell(ev, o.Closed)
-	v.Late = late(n, o)
+	v.Late = append(uncommitted(o), late(n, o)...)
+	if o.Uncommitted != "" {
+		v.InBrief += ", " + withoutMajority
+	}
 	v.Facts = v.facts(ev)
 	v.Note = paragraph(ev.Note, maxNoteLines, maxNote)
 	v.Rows, v.MoreRows = rows(ev)
@@ -66,12 +69,8 @@ func (v *view) tell(ev events.Outage, closed time.Time) {
 	sure := v.sure(ev)
 	switch {
 	case ev.Event == events.Closed:
-		down := span(ev.Time.Sub(ev.Opened))
-		v.State, v.InBrief = "UP", "down "+down
-		v.Sentences = []string{
-			fmt.Sprintf("%s is UP again since %s.", what, stamp(ev.Time)),
-			fmt.Sprintf("It was down for %s, since %s.", down, stamp(ev.Opened)),
-		}
+		v.State = "UP"
+		v.tellUp(ev)
 	case !closed.IsZero():
 		v.State, v.InBrief = "WAS DOWN", "up again"
 		v.Sentences = []string{
@@ -81,6 +80,24 @@ func (v *view) tell(ev events.Outage, closed time.Time) {
 	default:
 		v.State, v.InBrief = "DOWN", sure
 		v.Sentences = []string{fmt.Sprintf("%s is DOWN: %s agreed at %s.", what, sure, stamp(ev.Time))}
+	}
+}
+
+// tellUp says for how long it was down, and what isn't known of that.
+func (v *view) tellUp(ev events.Outage) {
+	down := span(ev.Time.Sub(ev.Opened))
+	since := fmt.Sprintf("%s on %s is UP again since %s.", v.Test, v.Host, stamp(ev.Time))
+	if ev.Gap == nil {
+		v.InBrief = "down " + down
+		v.Sentences = []string{since, fmt.Sprintf("It was down for %s, since %s.", down, stamp(ev.Opened))}
+		return
+	}
+	v.InBrief = "down at most " + down
+	v.Sentences = []string{
+		fmt.Sprintf("%s on %s is UP; it was seen up at %s.", v.Test, v.Host, stamp(ev.Time)),
+		fmt.Sprintf("It was down since %s, for at least %s and at most %s.", stamp(ev.Opened), span(ev.Gap.From.Sub(ev.Opened)), down),
+		fmt.Sprintf("It may have been up since %s: dmonitor did not run from then until %s, and nobody looked.", stamp(ev.Gap.From), stamp(ev.Gap.To)),
+		fmt.Sprintf("So this notice may be late by as much as %s.", span(ev.Time.Sub(ev.Gap.From))),
 	}
 }
 
@@ -171,17 +188,32 @@ func sitesDiffer(votes []events.NodeVote) bool {
 
 // late says how late the letter is and why, if it is.
 func late(n events.Notice, o Options) []string {
-	if !IsLate(n.Outage, o.Now) {
+	if !IsLate(n, o.Now) {
 		return nil
 	}
 	first := fmt.Sprintf("This notice is late: decided at %s, sent at %s, %s later.",
-		stamp(n.Outage.Time), stamp(o.Now), span(o.Now.Sub(n.Outage.Time)))
+		stamp(Decided(n)), stamp(o.Now), span(o.Now.Sub(Decided(n))))
 	return []string{first, "Why: " + whyLate(n, o) + "."}
 }
 
+// withoutMajority is what the brackets of a subject say of a decision that is not committed.
+const withoutMajority = "sent without a majority"
+
+// uncommitted says that the decision is not committed, and what follows from that.
+func uncommitted(o Options) []string {
+	if o.Uncommitted == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("Sent without a majority: so many members of the bus are gone or cut off that this decision "+
+		"could not be committed within %s. %s tells you nevertheless, as silence would be worse. It may come twice, "+
+		"from both sides of a cut.", span(events.UncommittedAfter), word(o.Uncommitted))}
+}
+
 func whyLate(n events.Notice, o Options) string {
-	queued := n.Created.Sub(n.Outage.Time)
+	queued := n.Created.Sub(Decided(n))
 	switch failure := clip(line(o.Failure), maxFailure); {
+	case o.Uncommitted != "":
+		return "it waited for a majority, and then for the mail server"
 	case failure != "":
 		return fmt.Sprintf("this is attempt %d; the one before failed: %s", o.Attempt, strings.TrimRight(failure, "."))
 	case o.Attempt > 1:

@@ -23,16 +23,17 @@ const (
 // taken before then come again, each a millisecond later than on the lap before, so that their jobs have ids of their
 // own and are not taken for those that were run already.
 type Cursor struct {
-	at   time.Time // taken up to here
-	high time.Time // up to here moments were taken on an earlier lap
-	lap  int       // how often the clock went back
+	late time.Duration // how much of what became due while nobody took it is made up for
+	at   time.Time     // taken up to here
+	high time.Time     // up to here moments were taken on an earlier lap
+	lap  int           // how often the clock went back
 }
 
 // Jump is what the wall clock did between two windows, beyond Slack; 0 most of the time, negative if it went back.
 type Jump = time.Duration
 
 // NewCursor starts at now: what was due before is not replayed.
-func NewCursor(now time.Time) *Cursor { return &Cursor{at: now.Round(0)} }
+func NewCursor(now time.Time) *Cursor { return &Cursor{late: Slack, at: now.Round(0)} }
 
 // At is the moment up to which jobs were taken.
 func (c *Cursor) At() time.Time { return c.at }
@@ -66,8 +67,8 @@ func (c *Cursor) advance(now time.Time) (from, to time.Time, jump Jump) {
 		return now, now, passed
 	case passed <= 0:
 		return c.at, c.at, 0
-	case passed > Slack:
-		from, jump = now.Add(-Slack), passed-Slack
+	case passed > c.late:
+		from, jump = now.Add(-c.late), passed-c.late
 	default:
 		from = c.at
 	}

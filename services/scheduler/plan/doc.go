@@ -14,7 +14,8 @@
 //     warm. Nobody can tell 20 ms in an interval of 100 ms or more.
 //   - Windows of Take don't overlap and leave no gap: Take(a, b) and Take(b, c) together are Take(a, c).
 //
-// Cursor moves through time in such windows and knows what to do when the wall clock jumps.
+// Cursor moves through time in such windows and knows what to do when the wall clock jumps. Own says which of one node's
+// jobs nobody orders.
 //
 // The package never asks what time it is, and does no input or output.
 package plan

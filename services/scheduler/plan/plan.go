@@ -62,6 +62,27 @@ func New(checks []events.Definition, present []string) *Plan {
 	return p
 }
 
+// Of is the part of the plan that is one node's.
+func (p *Plan) Of(node string) *Plan {
+	own := &Plan{checks: p.checks, nodes: p.nodes}
+	n, ok := slices.BinarySearch(p.nodes, node)
+	if !ok {
+		return own
+	}
+	for _, w := range p.wheels {
+		var looks []look
+		for _, l := range w.looks {
+			if l.node == int32(n) {
+				looks = append(looks, l)
+			}
+		}
+		if len(looks) > 0 {
+			own.wheels = append(own.wheels, wheel{w.interval, looks})
+		}
+	}
+	return own
+}
+
 // Len is the number of looks per round of intervals: checks times the nodes that look at each.
 func (p *Plan) Len() int {
 	n := 0
