@@ -24,6 +24,9 @@ type Options struct {
 	URL string
 	// Creds is a NATS credentials file (DMONITOR_BUS_CREDS), used with URL.
 	Creds string
+	// Plain has a process with URL use no stream and no bucket: it makes no JetStream call, and is ready when it is
+	// connected. It may then live with a credential that allows none, such as a prober's.
+	Plain bool
 	// Node is this process's name on the bus, as events.ValidateNode wants it. Two members never share one.
 	Node string
 	// Site and Version are what this member says of itself when somebody asks who is there; they decide nothing.
@@ -92,6 +95,9 @@ type Bus struct {
 func Open(ctx context.Context, o Options) (*Bus, error) {
 	if err := events.ValidateNode(o.Node); err != nil {
 		return nil, fmt.Errorf("open the bus (DMONITOR_NODE): %w", err)
+	}
+	if o.Plain && o.embeds() {
+		return nil, errors.New("open the bus: plain, and without an address to connect to (DMONITOR_BUS_URL): a member keeps the streams")
 	}
 	b := &Bus{o: o, log: o.Log, closed: make(chan struct{}), never: make(chan error), reconnect: map[int]func(){}}
 	b.closing, b.begin = context.WithCancel(context.Background())

@@ -22,7 +22,7 @@ const (
 
 // Ready blocks until the logs can be written and all streams and buckets exist (RESULTS, which is only a memory of what
 // passed by, may still be without a leader). A member creates them; a process that embeds nothing waits until a member
-// has. While it waits it logs for whom: after a few seconds, and then ever more rarely. It returns an error only when the
+// has, or, with Options.Plain, until it is connected. While it waits it logs for whom: after a few seconds, and then ever more rarely. It returns an error only when the
 // context ends, when the bus is closed, or when the embedded member has failed; that error is then not delivered by
 // Failed any more.
 //
@@ -61,6 +61,9 @@ func (b *Bus) Ready(ctx context.Context) error {
 func (b *Bus) prepare(ctx context.Context) error {
 	if !b.nc.IsConnected() {
 		return errors.New("not connected")
+	}
+	if b.o.Plain {
+		return nil
 	}
 	if b.srv != nil && b.srv.Clustered() && !b.srv.Current() {
 		return errors.New("the members have not formed a cluster yet")

@@ -17,11 +17,11 @@ type Builder func(*Process) (Part, error)
 
 // Main is the main function of a service's own program: it reads the environment, opens the bus, runs the part that
 // build makes, and exits. What says in half a sentence what the program does.
-func Main(name, what string, build Builder) {
-	os.Exit(run(name, what, os.Args[1:], build))
+func Main(name, what string, build Builder, options ...Option) {
+	os.Exit(run(name, what, os.Args[1:], build, options...))
 }
 
-func run(name, what string, args []string, build Builder) int {
+func run(name, what string, args []string, build Builder, options ...Option) int {
 	if len(args) > 0 {
 		return answer(name, what, args[0], os.Stdout, os.Stderr)
 	}
@@ -33,7 +33,7 @@ func run(name, what string, args []string, build Builder) int {
 	}
 	log := e.Logger(os.Stderr)
 	log.Info().Msg(VersionLine(name) + " starts")
-	p, err := Start(ctx, e, log)
+	p, err := Start(ctx, e, log, options...)
 	if err == nil {
 		err = p.Run(ctx, build)
 	}

@@ -175,12 +175,12 @@ func (p *Process) again(ctx context.Context, mode *modeError) (*Process, error) 
 	if mode.same {
 		nodes = p.nodes
 	}
-	next, err := open(ctx, p.Env, p.Log, nodes)
+	next, err := p.open(ctx, nodes)
 	if err == nil || ctx.Err() != nil || len(p.nodes) > 1 {
 		return next, err
 	}
 	p.Log.Error().Err(err).Msgf("can't join the nodes in %s; going on alone until the file changes, or dmonitor starts again", confdir.NodesFile)
-	next, err = open(ctx, p.Env, p.Log, p.nodes)
+	next, err = p.open(ctx, p.nodes)
 	if err == nil {
 		next.refused = mode.nodes
 	}

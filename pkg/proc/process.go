@@ -48,7 +48,16 @@ type Process struct {
 	refused []string // what nodes.txt says, and can't be
 
 	patience time.Duration // LogPatience
+	plain    bool          // see Plain
 }
+
+// An Option says what is special about a process.
+type Option func(*Process)
+
+// Plain is for a process whose parts use no stream and no bucket, such as a prober: if it connects (DMONITOR_BUS_URL) it
+// makes no JetStream call, so that it may have a credential that allows none, and it is ready when it is connected. One that
+// embeds a member is not changed by it.
+func Plain(p *Process) { p.plain = true }
 
 // Part is one service of a process.
 type Part struct {
@@ -61,25 +70,33 @@ type Part struct {
 }
 
 // Start opens the bus as the environment says. The caller closes it by Close, or by Run.
-func Start(ctx context.Context, e Env, log zerolog.Logger) (*Process, error) {
+func Start(ctx context.Context, e Env, log zerolog.Logger, options ...Option) (*Process, error) {
 	nodes, err := e.members()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return open(ctx, e, log, nodes)
+	p := &Process{Env: e, Log: log}
+	for _, o := range options {
+		o(p)
+	}
+	return p.open(ctx, nodes)
 }
 
-// open opens the bus with a list of members.
-func open(ctx context.Context, e Env, log zerolog.Logger, nodes []string) (*Process, error) {
+// open returns a process like this one, whose bus has that list of members.
+func (p *Process) open(ctx context.Context, nodes []string) (*Process, error) {
+	e, log := p.Env, p.Log
 	b, err := bus.Open(ctx, bus.Options{
 		URL: e.BusURL, Creds: e.BusCreds, Node: e.Node, Site: e.Site, Version: Version(), Nodes: nodes, Listen: e.Listen,
 		ClientListen: e.ClientListen, Data: e.Data, Insecure: e.Insecure, Log: log,
+		Plain: p.plain && e.BusURL != "",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the bus: %w", err)
 	}
 	metrics := newRegistry()
-	return &Process{Env: e, Log: log, Bus: b, nodes: nodes, Metrics: metrics, HTTP: newPages(metrics), patience: LogPatience}, nil
+	return &Process{
+		Env: e, Log: log, Bus: b, nodes: nodes, Metrics: metrics, HTTP: newPages(metrics), patience: LogPatience, plain: p.plain,
+	}, nil
 }
 
 // members lists the members of the bus: DMONITOR_NODES or, without it, nodes.txt.
