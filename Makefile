@@ -56,6 +56,11 @@ test-compose: ## the containers, for real: outage, mail, and again with one node
 test-mta: ## mail through a real mail server (Exim, downloaded, not installed)
 	$(GO) test -tags mta -count=1 -v -timeout 9m $(TESTFLAGS) ./tests/mta
 
+.PHONY: test-plugins
+test-plugins: ## the shipped plugins against real servers (downloaded, not installed); needs root
+	@.ci/need unshare=util-linux setpriv=util-linux
+	$(GO) test -tags plugins -count=1 -v -timeout 14m $(TESTFLAGS) ./tests/plugins
+
 .PHONY: test-netns
 test-netns: ## three nodes on a network that loses, delays and cuts; needs root (6 minutes)
 	@.ci/need ip=iproute2 nft=nftables nsenter=util-linux
@@ -110,7 +115,7 @@ vuln: $(GOVULNCHECK) ## known vulnerabilities in what the programs really call
 
 .PHONY: alone
 alone: ## build and vet every module without the workspace, as others would use it
-	@GOWORK=off .ci/each "$(MODULES)" sh -c '$(GO) build ./... && $(GO) vet -tags compose,bench,mta,netns,upgrade ./...'
+	@GOWORK=off .ci/each "$(MODULES)" sh -c '$(GO) build ./... && $(GO) vet -tags compose,bench,mta,netns,plugins,upgrade ./...'
 
 .PHONY: tidy-check
 tidy-check: ## is every go.mod and go.sum as "go mod tidy" would write it?
