@@ -13,4 +13,10 @@
 //
 // A name may have several addresses, of both families. A plugin tries at most maxAddrs of them, and one that answers
 // is enough.
+//
+// The binary starts anew for every look of every check, thousands of times a minute, whichever plugin it is to be. So
+// nothing is done at package level but declare: no regexp.MustCompile, no map or table that is filled, no certificate
+// pool, no template in a variable; what is needed is made in the function that list names, once its options are parsed.
+// That goes for libraries, too: one whose init does more than a few microseconds (GODEBUG=inittrace=1 tells) is not for
+// here, or only if nothing smaller does.
 package plugins
