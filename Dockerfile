@@ -10,6 +10,7 @@ WORKDIR /src
 ENV CGO_ENABLED=0 GOWORK=off
 # The dependencies first: this layer stays valid until a go.mod or go.sum changes.
 COPY pkg/events/go.* pkg/events/
+COPY pkg/key/go.* pkg/key/
 COPY pkg/bus/go.* pkg/bus/
 COPY pkg/confdir/go.* pkg/confdir/
 COPY pkg/proc/go.* pkg/proc/

@@ -27,4 +27,7 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 )
 
-replace github.com/dmonitor/dmonitor/pkg/events => ../../pkg/events
+replace (
+	github.com/dmonitor/dmonitor/pkg/events => ../../pkg/events
+	github.com/dmonitor/dmonitor/pkg/key => ../key
+)

@@ -44,4 +44,5 @@ replace (
 	github.com/dmonitor/dmonitor/pkg/bus => ../bus
 	github.com/dmonitor/dmonitor/pkg/confdir => ../confdir
 	github.com/dmonitor/dmonitor/pkg/events => ../events
+	github.com/dmonitor/dmonitor/pkg/key => ../key
 )

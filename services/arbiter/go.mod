@@ -46,5 +46,6 @@ replace (
 	github.com/dmonitor/dmonitor/pkg/bus => ../../pkg/bus
 	github.com/dmonitor/dmonitor/pkg/confdir => ../../pkg/confdir
 	github.com/dmonitor/dmonitor/pkg/events => ../../pkg/events
+	github.com/dmonitor/dmonitor/pkg/key => ../../pkg/key
 	github.com/dmonitor/dmonitor/pkg/proc => ../../pkg/proc
 )

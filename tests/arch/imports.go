@@ -16,9 +16,10 @@ type layer struct {
 // alone: a service may import itself, but no other.
 var house = []layer{
 	{"pkg/events", nil},
-	{"pkg/bus", []string{"pkg/events"}},
+	{"pkg/key", []string{"pkg/events"}},
+	{"pkg/bus", []string{"pkg/events", "pkg/key"}},
 	{"pkg/confdir", []string{"pkg/events"}},
-	{"pkg/proc", []string{"pkg/events", "pkg/bus", "pkg/confdir"}},
+	{"pkg/proc", []string{"pkg/events", "pkg/key", "pkg/bus", "pkg/confdir"}},
 	{"services/", []string{"pkg"}},
 	{"plugins", nil},
 	{"demo", nil},
