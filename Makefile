@@ -39,7 +39,7 @@ down: ## stop the containers and drop what they kept
 
 .PHONY: build
 build: ## all programs into bin/, static
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X github.com/dmonitor/dmonitor/pkg/proc.version=$(VERSION)" -o bin/ $(MAINS)
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-X github.com/dmonitor/dmonitor/pkg/proc.version=$(VERSION)" -o bin/ $(MAINS)
 
 .PHONY: test
 test: ## all tests but those with containers
@@ -112,6 +112,22 @@ fmt: $(GOLANGCI_LINT) ## put the formatting right
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## known vulnerabilities in what the programs really call
 	@.ci/vuln $(GOVULNCHECK) -C cmd/dmonitor github.com/dmonitor/dmonitor/...
+
+.PHONY: licences
+licences: ## do all parts stand under licences we take? Their texts go to dist/THIRD-PARTY-LICENCES.txt
+	@mkdir -p dist
+	@$(GO) run ./tests/supply licences $(MAINS) --out dist/THIRD-PARTY-LICENCES.txt
+	@echo "and what the tests need:"
+	@$(GO) run ./tests/supply licences --tests --tags bench,compose,deb,mta,netns,plugins,upgrade $(PACKAGES)
+
+.PHONY: sbom
+sbom: build ## what is in each program (SBOM): dist/PROGRAM.cdx.json
+	@mkdir -p dist
+	@$(GO) run ./tests/supply sbom --out dist --version $(VERSION) $(addprefix bin/,$(notdir $(MAINS:/=)))
+
+.PHONY: reproducible
+reproducible: ## do two builds, in different folders and circumstances, give the same bytes? (2 minutes)
+	@.ci/reproducible $(VERSION)
 
 .PHONY: alone
 alone: ## build and vet every module without the workspace, as others would use it

@@ -3,6 +3,8 @@ module github.com/dmonitor/dmonitor/tests
 go 1.26.0
 
 require (
+	github.com/CycloneDX/cyclonedx-go v0.12.0
+	github.com/alecthomas/kong v1.17.0
 	github.com/dmonitor/dmonitor/demo v0.0.0
 	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
 	github.com/dmonitor/dmonitor/pkg/confdir v0.0.0
@@ -14,6 +16,7 @@ require (
 	github.com/dmonitor/dmonitor/services/scheduler v0.0.0
 	github.com/emersion/go-smtp v0.25.1
 	github.com/goccy/go-yaml v1.19.2
+	github.com/google/licensecheck v0.3.1
 	github.com/nats-io/nats.go v1.55.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	golang.org/x/mod v0.42.0
@@ -58,6 +61,7 @@ replace (
 	github.com/dmonitor/dmonitor/pkg/bus => ../pkg/bus
 	github.com/dmonitor/dmonitor/pkg/confdir => ../pkg/confdir
 	github.com/dmonitor/dmonitor/pkg/events => ../pkg/events
+	github.com/dmonitor/dmonitor/pkg/key => ../pkg/key
 	github.com/dmonitor/dmonitor/pkg/proc => ../pkg/proc
 	github.com/dmonitor/dmonitor/services/arbiter => ../services/arbiter
 	github.com/dmonitor/dmonitor/services/mailer => ../services/mailer
