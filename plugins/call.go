@@ -35,6 +35,9 @@ type call struct {
 	flags  *pflag.FlagSet
 	start  time.Time
 
+	aliases map[string]string          // long options that others call otherwise, and what they are called here
+	rewrite func(args []string) []string // makes arguments as others write them ours; may be nil
+
 	host    string
 	timeout timeSpan
 	v4, v6  bool
@@ -47,6 +50,13 @@ type timeSpan time.Duration
 func newCall(p plugin, env func(string) string, names resolver) *call {
 	c := &call{plugin: p, env: env, names: names, start: time.Now(), flags: pflag.NewFlagSet(p.name, pflag.ContinueOnError)}
 	c.flags.SetOutput(io.Discard)
+	c.aliases = map[string]string{"hostname": "host", "use-ipv4": "ipv4", "use-ipv6": "ipv6"} // as in the plugins of Nagios
+	c.flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if ours, ok := c.aliases[name]; ok {
+			name = ours
+		}
+		return pflag.NormalizedName(name)
+	})
 	c.flags.StringVarP(&c.host, "host", "H", "", "name or address to look at; also as the first argument")
 	c.flags.VarP(&c.timeout, "timeout", "t", "give up after this long, such as 5 or 500ms; never later than DMONITOR_TIMEOUT")
 	c.flags.BoolVarP(&c.v4, "ipv4", "4", false, "use IPv4 only")
@@ -56,6 +66,9 @@ func newCall(p plugin, env func(string) string, names resolver) *call {
 
 // parse reads the arguments and the environment, and fills in host and budget.
 func (c *call) parse(args []string) error {
+	if c.rewrite != nil {
+		args = c.rewrite(args)
+	}
 	if err := c.flags.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return errors.New("help was asked for")

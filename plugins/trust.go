@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // maxNames is how many of the names in a certificate are told.
@@ -19,20 +21,34 @@ type trust struct {
 	insecure bool
 }
 
+// flags declares the options.
+func (t *trust) flags(f *pflag.FlagSet) {
+	f.StringVar(&t.caFile, "ca-file", "", "trust the certificate authorities in this PEM file instead of the system's")
+	f.BoolVar(&t.insecure, "insecure", false, "don't verify the certificate")
+}
+
 func (t *trust) config() (*tls.Config, error) {
-	conf := &tls.Config{InsecureSkipVerify: t.insecure} // only where --insecure says so
+	roots, err := t.roots()
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{InsecureSkipVerify: t.insecure, RootCAs: roots}, nil // only where --insecure says so
+}
+
+// roots returns the authorities of --ca-file, and nil if the system's count. Its errors are the node's own.
+func (t *trust) roots() (*x509.CertPool, error) {
 	if t.caFile == "" {
-		return conf, nil
+		return nil, nil
 	}
 	pem, err := os.ReadFile(t.caFile)
 	if err != nil {
 		return nil, own("read certificate authorities: %w", err)
 	}
-	conf.RootCAs = x509.NewCertPool()
-	if !conf.RootCAs.AppendCertsFromPEM(pem) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
 		return nil, own("no certificate in %s", t.caFile)
 	}
-	return conf, nil
+	return roots, nil
 }
 
 // explain says in words what is wrong with a certificate, and returns nil if that isn't what the error is about. It is

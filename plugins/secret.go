@@ -1,0 +1,37 @@
+package plugins
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+)
+
+// maxSecret is how much of a file with a password is read.
+const maxSecret = 16 << 10
+
+// secretFile returns the first line of a file: a password, or a name and a password. They come from files, since
+// everybody on a machine can read the arguments of its processes. Its errors are the node's own.
+func secretFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", own("read the password: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", own("read the password: %w", err)
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	line = strings.TrimRight(line, "\r")
+	switch {
+	case len(data) > maxSecret:
+		return "", own("%s has more than %d bytes: is it the file with the password?", path, maxSecret)
+	case line == "":
+		return "", own("the first line of %s is empty: a password should be there", path)
+	}
+	return line, nil
+}
+
+// errBareSecret is what comes of a password among the arguments.
+var errBareSecret = errors.New("everybody on this machine can read a password among the arguments: put it into a file and name that")
