@@ -54,10 +54,11 @@ func PluginDirs(config string, further ...string) []string {
 type Options struct {
 	Bus         *bus.Bus
 	Node        string
-	Site        string   // the node's name if empty
-	PluginDirs  []string // see PluginDirs
-	Concurrency int      // jobs that run at once, DefaultConcurrency if 0; confirmations may take a quarter more
-	Version     string   // of dmonitor
+	Site        string         // the node's name if empty
+	PluginDirs  []string       // see PluginDirs
+	Concurrency int            // jobs that run at once, DefaultConcurrency if 0; confirmations may take a quarter more
+	Limits      *plugin.Limits // of every plugin, plugin.DefaultLimits if nil
+	Version     string         // of dmonitor
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // where what is counted is registered, once; nil: nowhere
 }
@@ -74,7 +75,8 @@ type Prober struct {
 	runs   sync.WaitGroup
 	mu     sync.Mutex // guards what follows
 	queue  queue
-	closed bool // nothing more is taken
+	closed bool      // nothing more is taken
+	said   time.Time // the last time presence was looked at
 }
 
 // troubles are logs of what may happen many times a second. Each writes at most one line in logEvery; the counters in the
@@ -90,6 +92,9 @@ func newTroubles(log zerolog.Logger) troubles {
 func New(o Options) (*Prober, error) {
 	if o.Site == "" {
 		o.Site = o.Node
+	}
+	if o.Limits == nil {
+		o.Limits = &plugin.DefaultLimits
 	}
 	if o.Concurrency == 0 {
 		o.Concurrency = DefaultConcurrency
@@ -124,7 +129,7 @@ func New(o Options) (*Prober, error) {
 func (p *Prober) Run(ctx context.Context) (err error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	p.runner, err = plugin.NewRunner(plugin.Options{Dirs: p.o.PluginDirs, Node: p.o.Node})
+	p.runner, err = plugin.NewRunner(plugin.Options{Dirs: p.o.PluginDirs, Node: p.o.Node, Limits: *p.o.Limits})
 	if err != nil {
 		return fmt.Errorf("prober: %w", err)
 	}

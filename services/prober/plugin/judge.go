@@ -26,6 +26,9 @@ type Seen struct {
 	Stdout   []byte         // at most events.MaxOutput bytes
 	Stderr   []byte         // at most 4 KiB
 	Cut      bool           // standard output was longer than what was kept
+	Limits   Limits         // under which it ran
+	Resident uint64         // the most memory that it, or a child it has waited for, had in bytes; 0 if that is not known
+	Crowded  bool           // when it ended there were about as many processes as the limit allows
 }
 
 // Verdict is what a run means.
@@ -38,6 +41,7 @@ type Verdict struct {
 
 // Judge tells what a run means. The first row that fits decides:
 //
+//	it has run into a limit of this node, as far as that can be told     unknown
 //	past the timeout                                                    timeout
 //	first line is exactly "OK"                                          ok, whatever the exit code
 //	first word is "FAIL"                                                fail, whatever the exit code
@@ -68,7 +72,10 @@ func Judge(s Seen) Verdict {
 // status walks the rows of Judge's table. Why is empty where the plugin's own words say enough.
 func status(s Seen, text string) (st events.Status, why string) {
 	line, _, _ := strings.Cut(text, "\n")
+	limit := s.limit()
 	switch {
+	case limit != "":
+		return events.Unknown, limit
 	case s.TimedOut > 0:
 		return events.Timeout, fmt.Sprintf("no answer within %v", s.TimedOut)
 	case line == "OK":

@@ -13,12 +13,25 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
+var few = Limits{Memory: 100 << 20, Processes: 10, Files: 5, FileSize: 1 << 20}
+
 var judgeCases = []struct {
 	rule string
 	seen Seen
 	want events.Status
 	says string // Output
 }{
+	{"half of the memory and words that it is short is this node's limit", Seen{Limits: few, Resident: 50 << 20, Stdout: []byte("FAIL x\n"), Stderr: []byte("MemoryError\n")}, events.Unknown, "it has reached this node's limit of 100 MiB of memory; it said: FAIL x"},
+	{"words alone prove nothing about memory: they may be another host's", Seen{Limits: few, Resident: 49 << 20, Stdout: []byte("FAIL Cannot allocate memory\n")}, events.Fail, "FAIL Cannot allocate memory"},
+	{"much memory alone is no limit", Seen{Limits: few, Resident: 99 << 20, Stdout: []byte("FAIL x\n")}, events.Fail, "FAIL x"},
+	{"much memory and past the timeout is timeout, though the signal was ours", Seen{Limits: few, Resident: 99 << 20, TimedOut: time.Second, Signal: syscall.SIGKILL}, events.Timeout, "no answer within 1s"},
+	{"a crowd of processes and past the timeout is this node's limit", Seen{Limits: few, Crowded: true, TimedOut: time.Second}, events.Unknown, "the plugins of this node have reached the limit of 10 processes"},
+	{"words alone prove nothing about processes", Seen{Limits: few, Exit: 2, Stdout: []byte("x"), Stderr: []byte("fork: Resource temporarily unavailable")}, events.Fail, "x"},
+	{"a crowd alone is no limit", Seen{Limits: few, Crowded: true, Exit: 2, Stdout: []byte("x")}, events.Fail, "x"},
+	{"of files standard error is taken at its word", Seen{Limits: few, Exit: 2, Stdout: []byte("x"), Stderr: []byte("socket: Too many open files\n")}, events.Unknown, "it has reached this node's limit of 5 open files; it said: x"},
+	{"of files standard output is not: a server may have said it", Seen{Limits: few, Exit: 2, Stdout: []byte("HTTP 500: Too many open files\n")}, events.Fail, "HTTP 500: Too many open files"},
+	{"without limits nothing is a limit", Seen{Crowded: true, Resident: 1 << 40, Exit: 2, Stdout: []byte("x"), Stderr: []byte("Too many open files, out of memory, cannot fork")}, events.Fail, "x"},
+
 	{"past the timeout is timeout", Seen{TimedOut: 10 * time.Second}, events.Timeout, "no answer within 10s"},
 	{"past the timeout is timeout even if it had said OK before", Seen{TimedOut: time.Second, Stdout: []byte("OK\n")}, events.Timeout, "no answer within 1s; it said: OK"},
 	{"past the timeout is timeout even if it had said FAIL before", Seen{TimedOut: time.Second, Stdout: []byte("FAIL x\n")}, events.Timeout, "no answer within 1s; it said: FAIL x"},

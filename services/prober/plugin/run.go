@@ -38,6 +38,8 @@ const (
 type Options struct {
 	Dirs []string // where plugins are looked for, the first one first; relative ones are made absolute
 	Node string   // what plugins see as DMONITOR_NODE
+	// Limits of every plugin; none if zero, but for that of core dumps: there are none of plugins.
+	Limits Limits
 }
 
 // Runner runs plugins. It may be used from many goroutines at once; each Run holds one operating system thread.
@@ -46,6 +48,7 @@ type Runner struct {
 	node  string
 	path  string   // PATH=…
 	stdin *os.File // /dev/null
+	cage  *cage
 	stuck atomic.Int64
 	// portable makes Run take the way through os/exec. It is set where the kernel has no process descriptors.
 	portable atomic.Bool
@@ -68,7 +71,7 @@ func NewRunner(o Options) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open standard input for plugins: %w", err)
 	}
-	r := &Runner{node: o.Node, stdin: stdin, path: "PATH=" + os.Getenv("PATH")}
+	r := &Runner{node: o.Node, stdin: stdin, path: "PATH=" + os.Getenv("PATH"), cage: newCage(o.Limits)}
 	if r.path == "PATH=" {
 		r.path += defaultPath
 	}

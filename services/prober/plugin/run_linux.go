@@ -49,9 +49,10 @@ func (r *Runner) runFast(ctx context.Context, c command, buf *buffers) (outcome,
 	}
 	ws, gone := p.finish(ended)
 	unhook()
-	o.setEnd(ws)
+	o.setEnd(ws, &p.usage)
+	o.Crowded = p.crowded
 	o.stopped = p.isStopped()
-	o.Stdout, o.Stderr, o.Cut = p.out.buf, p.err.buf, p.out.cut
+	o.Stdout, o.Stderr, o.Cut, o.Limits = p.out.buf, p.err.buf, p.out.cut, r.cage.limits
 	if !gone {
 		r.abandon(p)
 	}
@@ -63,6 +64,9 @@ type process struct {
 	pid      int
 	fd       int // its descriptor: readable when it has ended
 	out, err pipe
+	cage     *cage
+	crowded  bool           // see Seen
+	usage    syscall.Rusage // when it was reaped
 
 	mu      sync.Mutex
 	reaped  bool // its number may belong to another process now
@@ -81,7 +85,7 @@ func (r *Runner) start(ctx context.Context, c command) (*process, error) {
 		return nil, fmt.Errorf("make a pipe: %w", e)
 	}
 	defer syscall.Close(err[1])
-	p := &process{fd: -1, out: pipe{fd: out[0]}, err: pipe{fd: err[0]}}
+	p := &process{fd: -1, out: pipe{fd: out[0]}, err: pipe{fd: err[0]}, cage: r.cage}
 	attr := &syscall.ProcAttr{
 		Dir: "/", Env: c.env, Files: []uintptr{r.stdin.Fd(), uintptr(out[1]), uintptr(err[1])},
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, PidFD: &p.fd},
@@ -100,6 +104,7 @@ func (r *Runner) start(ctx context.Context, c command) (*process, error) {
 		p.err.close()
 		return nil, e
 	}
+	r.cage.put(p.pid) // nobody else can have its number: it isn't reaped
 	return p, nil
 }
 
@@ -149,7 +154,9 @@ func (p *process) ended(now, until time.Time) bool {
 func (p *process) finish(ended bool) (syscall.WaitStatus, bool) {
 	if ended {
 		p.drain(time.Now().Add(grace))
+		p.crowded = shows(p.err.buf, signsOfProcesses) && p.cage.crowded()
 	} else {
+		p.crowded = p.cage.crowded()
 		p.kill()
 		now := time.Now()
 		if ended = p.ended(now, now.Add(deathWait)); ended {
@@ -223,7 +230,7 @@ func (p *process) reap() syscall.WaitStatus {
 	defer p.mu.Unlock()
 	var ws syscall.WaitStatus
 	for {
-		if _, err := syscall.Wait4(p.pid, &ws, 0, nil); !errors.Is(err, syscall.EINTR) {
+		if _, err := syscall.Wait4(p.pid, &ws, 0, &p.usage); !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}

@@ -16,7 +16,7 @@ func (r *Runner) runPortable(ctx context.Context, c command, buf *buffers) outco
 	limit, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	stdout, stderr := keeper{buf: buf.out[:0]}, keeper{buf: buf.err[:0]}
-	var killed atomic.Bool
+	var killed, crowded atomic.Bool
 	var cmd *exec.Cmd
 	err := retryBusy(limit, func() error {
 		cmd = exec.CommandContext(limit, c.path)
@@ -26,6 +26,7 @@ func (r *Runner) runPortable(ctx context.Context, c command, buf *buffers) outco
 		cmd.WaitDelay = grace
 		cmd.Cancel = func() error {
 			killed.Store(true)
+			crowded.Store(r.cage.crowded())
 			return killGroup(cmd.Process.Pid)
 		}
 		return cmd.Start()
@@ -33,12 +34,19 @@ func (r *Runner) runPortable(ctx context.Context, c command, buf *buffers) outco
 	if err != nil {
 		return notRun(startError(c.path, err))
 	}
+	r.cage.put(cmd.Process.Pid)
 	_ = cmd.Wait() // what it says is in ProcessState; a broken pipe or a late grandchild is no news
 	ended := time.Now()
+	if shows(stderr.buf, signsOfProcesses) && r.cage.crowded() {
+		crowded.Store(true)
+	}
 	_ = killGroup(cmd.Process.Pid) // what is left of it
-	o := outcome{ended: ended, Seen: Seen{Stdout: stdout.buf, Stderr: stderr.buf, Cut: stdout.cut}}
+	o := outcome{ended: ended, Seen: Seen{
+		Stdout: stdout.buf, Stderr: stderr.buf, Cut: stdout.cut, Limits: r.cage.limits, Crowded: crowded.Load(),
+	}}
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
-		o.setEnd(ws)
+		usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+		o.setEnd(ws, usage)
 	}
 	switch {
 	case killed.Load() && ctx.Err() != nil:
@@ -49,8 +57,17 @@ func (r *Runner) runPortable(ctx context.Context, c command, buf *buffers) outco
 	return o
 }
 
-// setEnd takes over how a process ended.
-func (s *Seen) setEnd(ws syscall.WaitStatus) {
+// muchMemory is from where on it is looked at what a plugin had, in KiB: few plugins have so much, and all others are spared
+// a system call.
+const muchMemory = 32 << 10
+
+// setEnd takes over how a process ended, and what it had taken. Linux lets a process begin with the memory of the one that
+// started it, so less than this process has ever had proves nothing.
+func (s *Seen) setEnd(ws syscall.WaitStatus, usage *syscall.Rusage) {
+	var own syscall.Rusage
+	if usage != nil && usage.Maxrss > muchMemory && syscall.Getrusage(syscall.RUSAGE_SELF, &own) == nil && usage.Maxrss > own.Maxrss {
+		s.Resident = uint64(usage.Maxrss) << 10 // in KiB, by getrusage(2) of Linux
+	}
 	if ws.Signaled() {
 		s.Signal = ws.Signal()
 		return

@@ -58,7 +58,8 @@ func BenchmarkRunner(b *testing.B) {
 	contenders := []contender{
 		{"C loop", cLoop(filepath.Join(dir, "loop"))},
 		{"os/exec", goLoop(osExec)},
-		{"prober", goLoop(prober(b, dir))},
+		{"no limits", goLoop(prober(b, dir, plugin.Limits{}))},
+		{"prober", goLoop(prober(b, dir, plugin.DefaultLimits))},
 	}
 	costs := table{}
 	for b.Loop() {
@@ -89,7 +90,7 @@ func (t table) print(contenders []contender) {
 	fmt.Printf("\n%d cores, %d rounds, medians; CPU of one run as a multiple of the C loop's\n\n",
 		runtime.NumCPU(), len(t[key{"C loop", "static", 4}]))
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "plugin\tin flight\tC loop\tos/exec\tprober\t")
+	fmt.Fprint(w, "plugin\tin flight\tC loop\tos/exec\tno limits\tprober\t")
 	for _, c := range contenders {
 		fmt.Fprintf(w, "%s\t", c.name)
 	}
@@ -181,10 +182,10 @@ func goLoop(once func(path string) bool) func(*testing.B, string, int, int) cost
 	}
 }
 
-// prober is the way of package plugin: look up, run, judge.
-func prober(b *testing.B, dir string) func(string) bool {
+// prober is the way of package plugin: look up, run, judge; with limits or without, to see what they cost.
+func prober(b *testing.B, dir string, limits plugin.Limits) func(string) bool {
 	b.Helper()
-	r, err := plugin.NewRunner(plugin.Options{Dirs: []string{dir}, Node: "bench"})
+	r, err := plugin.NewRunner(plugin.Options{Dirs: []string{dir}, Node: "bench", Limits: limits})
 	if err != nil {
 		b.Fatal(err)
 	}

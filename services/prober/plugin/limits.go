@@ -1,0 +1,75 @@
+package plugin
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"syscall"
+)
+
+// Limits bound what a plugin may take of its node. Zero is no limit. They are the kernel's limits of a process (on Linux;
+// elsewhere there are none), so a child of a plugin has them too, each for itself.
+//
+// They are for plugins that are broken, not for plugins that are hostile: they are put on just after the plugin was
+// started, some microseconds into its life, and a plugin that is setuid to another user escapes all of them but those
+// that dmonitor has itself. What bounds all plugins together is the service manager's part (TasksMax, MemoryMax).
+type Limits struct {
+	// Memory is how many bytes a process may have to itself and write to (RLIMIT_DATA). Address space that is only
+	// reserved doesn't count, as runtimes such as Java's and Go's reserve more than any machine has.
+	Memory uint64
+	// Processes is how many processes and threads dmonitor's user may have more than when they were counted last: at the
+	// start, and every ten minutes. The kernel counts by user (RLIMIT_NPROC), so all plugins share it; it doesn't count
+	// root's.
+	Processes uint64
+	// Files is how many files a process may have open (RLIMIT_NOFILE). It may raise that to four times as many by itself.
+	Files uint64
+	// FileSize is how many bytes a file may have that it writes (RLIMIT_FSIZE).
+	FileSize uint64
+}
+
+// DefaultLimits leave room for what people write plugins in. Measured: a plugin in Perl or Python has 5 to 40 MB, one that
+// starts a Java or Go runtime 100 to 200 MB. 1,024 open files is what Unix systems give a program by custom.
+var DefaultLimits = Limits{Memory: 1 << 30, Processes: 1024, Files: 1024, FileSize: 256 << 20}
+
+// Signs, in the words of the C library and the usual interpreters, that a process was refused something. LANG is set, so
+// the words are English.
+var (
+	signsOfMemory    = signs("annot allocate memory", "ut of memory", "OutOfMemory", "MemoryError", "bad_alloc")
+	signsOfProcesses = signs("Resource temporarily unavailable", "annot fork", "an't fork", "fork failed", "an't start new thread",
+		"unable to create native thread", "unable to create new native thread")
+	signsOfFiles    = signs("oo many open files")
+	signsOfFileSize = signs("ile too large", "ile size limit exceeded")
+)
+
+func signs(words ...string) (out [][]byte) {
+	for _, w := range words {
+		out = append(out, []byte(w))
+	}
+	return out
+}
+
+func shows(text []byte, signs [][]byte) bool {
+	return slices.ContainsFunc(signs, func(sign []byte) bool { return bytes.Contains(text, sign) })
+}
+
+// limit says which limit of this node a run has run into, so that what it says is no word about the host; empty if none,
+// or if it can't be told. Words alone prove nothing about memory and processes: a plugin may repeat what another host
+// said. So they count only if this node has seen that the plugin took half of its memory, or that most of the processes were
+// there. Of files and their sizes there is nothing to be seen afterwards, and standard error is taken at its word.
+func (s *Seen) limit() string {
+	said := func(signs [][]byte) bool { return shows(s.Stderr, signs) || shows(s.Stdout, signs) }
+	l := s.Limits
+	switch {
+	case l.Processes > 0 && s.Crowded && (s.TimedOut > 0 || said(signsOfProcesses)):
+		return fmt.Sprintf("the plugins of this node have reached the limit of %d processes", l.Processes)
+	case l.Memory > 0 && s.Resident >= l.Memory/2 && (s.Signal != 0 && s.TimedOut == 0 || said(signsOfMemory)):
+		return fmt.Sprintf("it has reached this node's limit of %s of memory", mebibytes(l.Memory))
+	case l.FileSize > 0 && (s.Signal == syscall.SIGXFSZ || shows(s.Stderr, signsOfFileSize)):
+		return fmt.Sprintf("it has reached this node's limit of %s for a file", mebibytes(l.FileSize))
+	case l.Files > 0 && shows(s.Stderr, signsOfFiles):
+		return fmt.Sprintf("it has reached this node's limit of %d open files", l.Files)
+	}
+	return ""
+}
+
+func mebibytes(n uint64) string { return fmt.Sprintf("%d MiB", n>>20) }
