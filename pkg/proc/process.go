@@ -67,6 +67,9 @@ type Part struct {
 	AwaitsLog bool
 	// Run blocks until ctx ends, or returns what failed.
 	Run func(ctx context.Context) error
+	// Alive asks the part's loop for an answer, which it gives within a second unless it stands still: then Alive returns
+	// ctx's error. It is asked for the service manager's watchdog. Nil: the part is not asked.
+	Alive func(ctx context.Context) error
 }
 
 // Start opens the bus as the environment says. The caller closes it by Close, or by Run.
@@ -115,8 +118,10 @@ func (e *Env) members() ([]string, error) {
 // part that can't be made is an error of settings (ErrUsage). When nodes.txt makes several nodes of one, or one of
 // several, all of it is stopped, made and started again, on a Process of its own.
 func (p *Process) Run(ctx context.Context, builders ...Builder) error {
+	super := newSupervisor(p.Log)
+	defer context.AfterFunc(ctx, super.stopping)()
 	for {
-		err := p.runOnce(ctx, builders)
+		err := p.runOnce(ctx, builders, super)
 		mode := onlyMode(err)
 		if mode == nil {
 			return err
@@ -127,7 +132,7 @@ func (p *Process) Run(ctx context.Context, builders ...Builder) error {
 	}
 }
 
-func (p *Process) runOnce(ctx context.Context, builders []Builder) error {
+func (p *Process) runOnce(ctx context.Context, builders []Builder, super *supervisor) error {
 	var parts []Part
 	for _, build := range builders {
 		part, err := build(p)
@@ -136,10 +141,10 @@ func (p *Process) runOnce(ctx context.Context, builders []Builder) error {
 		}
 		parts = append(parts, part)
 	}
-	return p.runAll(ctx, parts)
+	return p.runAll(ctx, parts, super)
 }
 
-func (p *Process) runAll(ctx context.Context, parts []Part) error {
+func (p *Process) runAll(ctx context.Context, parts []Part, super *supervisor) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ready, started := make(chan struct{}), time.Now()
 	group.Go(func() error {
@@ -163,6 +168,7 @@ func (p *Process) runAll(ctx context.Context, parts []Part) error {
 			return nil
 		}
 	})
+	group.Go(func() error { super.watch(ctx, p, parts, ready); return nil })
 	group.Go(func() error { return p.serveHTTP(ctx) })
 	group.Go(func() error { return p.watchNodes(ctx) })
 	begin := make(chan struct{})

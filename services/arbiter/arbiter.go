@@ -141,3 +141,13 @@ func (a *Arbiter) Views(ctx context.Context) ([]round.View, error) {
 	<-done
 	return views, nil
 }
+
+// Alive returns when the loop that owns the state has answered, or with ctx's error if it doesn't.
+func (a *Arbiter) Alive(ctx context.Context) error {
+	select {
+	case a.looks <- func() {}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -11,5 +11,5 @@ func Part(p *proc.Process) (proc.Part, error) {
 	if err != nil {
 		return proc.Part{}, err
 	}
-	return proc.Part{Name: "arbiter", AwaitsLog: true, Run: a.Run}, nil
+	return proc.Part{Name: "arbiter", AwaitsLog: true, Run: a.Run, Alive: a.Alive}, nil
 }

@@ -12,5 +12,5 @@ func Part(p *proc.Process) (proc.Part, error) {
 	if err != nil {
 		return proc.Part{}, err
 	}
-	return proc.Part{Name: "prober", Run: s.Run}, nil
+	return proc.Part{Name: "prober", Run: s.Run, Alive: s.Alive}, nil
 }

@@ -57,6 +57,7 @@ func (p *Prober) presence() events.Presence {
 	plugins := p.runner.Plugins() // reads folders: not under the lock
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.said = time.Now()
 	return events.Presence{
 		Node: p.o.Node, Site: p.o.Site, Version: p.o.Version, Instance: p.claim.instance,
 		Plugins: plugins, Running: p.queue.running, Late: p.queue.late,
