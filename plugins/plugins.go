@@ -21,9 +21,17 @@ type plugin struct {
 
 func list() []plugin {
 	return []plugin{
+		{"check_ftp", "HOST [-p PORT]", "greets an FTP server, over TLS if it offers that", ftp},
 		{"check_http", "HOST [-p PORT] [-u PATH] [-s STRING]", "asks a web server for a page", plainHTTP},
 		{"check_https", "HOST [-p PORT] [-u PATH] [-s STRING]", "asks a web server for a page over TLS", overTLS},
+		{"check_imap", "HOST [-p PORT]", "greets an IMAP server, over TLS if it offers that", imap},
+		{"check_imaps", "HOST [-p PORT]", "greets an IMAP server over TLS", imaps},
 		{"check_ping", "HOST [-p PACKETS] [-w MS,LOSS%] [-c MS,LOSS%]", "sends ICMP echo requests", ping},
+		{"check_pop3", "HOST [-p PORT]", "greets a POP3 server, over TLS if it offers that", pop3},
+		{"check_pop3s", "HOST [-p PORT]", "greets a POP3 server over TLS", pop3s},
+		{"check_rsync", "HOST [-p PORT] [-m MODULE]", "asks an rsync daemon for its modules", rsync},
+		{"check_smtp", "HOST [-p PORT] [-r ADDRESS]", "greets a mail server, over TLS if it offers that", smtp},
+		{"check_smtps", "HOST [-p PORT] [-r ADDRESS]", "greets a mail server over TLS", smtps},
 		{"check_ssh", "HOST [-p PORT]", "reads the greeting of an SSH server", ssh},
 		{"check_tcp", "HOST -p PORT [-s STRING] [-e STRING]", "opens a TCP connection", tcp},
 	}
