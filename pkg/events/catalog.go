@@ -10,9 +10,10 @@ import (
 
 // Catalog is the union of all contributions: what the cluster checks, and who is told.
 type Catalog struct {
-	Checks     map[Check]Definition
-	Recipients []Recipient // sorted by address
-	Conflicts  []Conflict  // sorted by check
+	Checks      map[Check]Definition
+	Recipients  []Recipient  // sorted by address
+	Conflicts   []Conflict   // sorted by check
+	Revocations []Revocation // sorted by kind and name, of which there is one each
 }
 
 // Conflict is a check that two nodes define differently. The newest edit is in force.
@@ -24,7 +25,7 @@ type Conflict struct {
 
 // Merge makes the union. The result does not depend on the order of the contributions, of which there is one per node:
 // of two definitions the newest edit wins, and on a tie the node whose name sorts first. Addresses that differ in case
-// only are one recipient.
+// only are one recipient. Of two revocations the one that reaches further is in force.
 func Merge(contributions []Contribution) Catalog {
 	sorted := slices.SortedFunc(slices.Values(contributions), func(a, b Contribution) int {
 		return strings.Compare(a.Node, b.Node)
@@ -37,6 +38,7 @@ func Merge(contributions []Contribution) Catalog {
 			d.From = c.Node
 			all[d.Check] = append(all[d.Check], d)
 		}
+		cat.Revocations = append(cat.Revocations, c.Revoked...)
 		for _, r := range c.Recipients {
 			key := fold(r.Address)
 			if old, ok := recipients[key]; !ok || r.Edited.After(old.Edited) {
@@ -58,6 +60,7 @@ func Merge(contributions []Contribution) Catalog {
 			}
 		}
 	}
+	cat.Revocations = mergeRevocations(cat.Revocations)
 	cat.Recipients = slices.SortedFunc(maps.Values(recipients), func(a, b Recipient) int {
 		return strings.Compare(a.Address, b.Address)
 	})

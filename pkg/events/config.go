@@ -138,6 +138,7 @@ type Contribution struct {
 	Node       string       `json:"node"`
 	Checks     []Definition `json:"checks"`
 	Recipients []Recipient  `json:"recipients"`
+	Revoked    []Revocation `json:"revoked,omitempty"`
 	Time       time.Time    `json:"time"` // when the directory was read
 }
 
@@ -159,6 +160,9 @@ func (c *Contribution) Validate() error {
 			return err
 		}
 	}
+	if err := validateRevocations(c.Revoked); err != nil {
+		return err
+	}
 	return validateTime("time", c.Time)
 }
 
@@ -169,6 +173,10 @@ func (c *Contribution) tidy() {
 	}
 	for i := range c.Recipients {
 		c.Recipients[i].tidy()
+	}
+	c.Revoked = none(slices.Clone(c.Revoked))
+	for i := range c.Revoked {
+		c.Revoked[i].tidy()
 	}
 }
 

@@ -25,6 +25,11 @@ func TestValidate(t *testing.T) {
 		change(&m.Recipients[0])
 		return m
 	}
+	revoked := func(change func(*events.Revocation)) events.Message {
+		m := sampleContribution()
+		change(&m.Revoked[0])
+		return m
+	}
 	notice := func(change func(*events.Notice)) events.Message {
 		m := sampleNotice()
 		m.Outage.V = 1
@@ -71,6 +76,18 @@ func TestValidate(t *testing.T) {
 		`glob: control character U+0000 at byte 0`:                    recipient(func(m *events.Recipient) { m.Hosts = []string{"\x00"} }),
 		`globs: 257 of them, at most 256 are allowed`:                 recipient(func(m *events.Recipient) { m.Tests = make([]string, 257) }),
 		`edited: year 10000, want 1 to 9999`:                          recipient(func(m *events.Recipient) { m.Edited = never }),
+
+		`revoked: kind of credential is empty`:                   revoked(func(m *events.Revocation) { m.Kind = "" }),
+		`revoked: name of a later-kind is empty`:                 revoked(func(m *events.Revocation) { m.Kind, m.Name = "later-kind", "" }),
+		`revoked: before is missing`:                             revoked(func(m *events.Revocation) { m.Before = time.Time{} }),
+		`revoked: before: year 10000, want 1 to 9999`:            revoked(func(m *events.Revocation) { m.Before = never }),
+		`revoked: because: 1025 bytes, at most 1024 are allowed`: revoked(func(m *events.Revocation) { m.Because = strings.Repeat("x", 1025) }),
+		`revoked: because: control character U+001B at byte 0`:   revoked(func(m *events.Revocation) { m.Because = "\x1b" }),
+		`revoked: 1001 of them, at most 1000 are allowed`: func() events.Message {
+			m := sampleContribution()
+			m.Revoked = make([]events.Revocation, 1001)
+			return m
+		}(),
 
 		`recipient "": want a bare address, such as ops@example.com`: notice(func(m *events.Notice) { m.Recipient = "" }),
 		`id "x": want "e4422ea8d7b5b130becd3e851bfa203f"`:            notice(func(m *events.Notice) { m.ID = "x" }),

@@ -86,6 +86,7 @@ func TestEnumsAreWalkedWhole(t *testing.T) {
 	walk(t, "Outcome", Outcomes, Outcome.validate)
 	walk(t, "TroubleKind", TroubleKinds, TroubleKind.validate)
 	walk(t, "TroubleEvent", TroubleEvents, TroubleEvent.validate)
+	walk(t, "CredentialKind", CredentialKinds, CredentialKind.validate)
 }
 
 // The word that decides everything: how a status counts. A status without a line here fails.

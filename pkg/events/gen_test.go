@@ -192,6 +192,9 @@ func (g gen) messages() []sample {
 			Recipients: some(g, 4, func() events.Recipient {
 				return events.Recipient{Address: g.address(), Hosts: some(g, 3, g.host), Tests: some(g, 3, g.test), Edited: g.time()}
 			}),
+			Revoked: some(g, 4, func() events.Revocation {
+				return events.Revocation{Kind: pick(g, events.CredentialKinds), Name: g.node(), Before: g.time(), Because: g.text(3000)}
+			}),
 		}, decoder[events.Contribution]},
 		{"outage", o, decoder[events.Outage]},
 		{"notice", &events.Notice{

@@ -21,9 +21,11 @@ const (
 // CredentialKinds lists every kind.
 var CredentialKinds = []CredentialKind{CredentialNode, CredentialProber, CredentialReader, CredentialOperator}
 
+func (k CredentialKind) validate() error { return oneOf("kind of credential", k, CredentialKinds) }
+
 // ValidateCredential returns nil for a known kind and a name that keeps the rules of a node's.
 func ValidateCredential(kind CredentialKind, name string) error {
-	if err := oneOf("kind of credential", kind, CredentialKinds); err != nil {
+	if err := kind.validate(); err != nil {
 		return err
 	}
 	if kind == CredentialNode || kind == CredentialProber {
@@ -32,10 +34,22 @@ func ValidateCredential(kind CredentialKind, name string) error {
 	return validateWord(fmt.Sprintf("name of a %s", kind), name, MaxNodeLen, false)
 }
 
+// Subjects on which members are asked, and answer.
+const (
+	SubjectMembers = "_dmonitor.members" // who is there
+	SubjectForget  = "_dmonitor.forget." // + <node>: drop what a node that is gone has said
+)
+
+// InboxPrefix is where the holder of a credential gets its answers: its own, so that nobody hears those of others. A
+// client has to be told to use it (nats.CustomInboxPrefix). It is one token, as clients want it.
+func InboxPrefix(kind CredentialKind, name string) string {
+	return "_INBOX_" + string(kind) + "_" + name
+}
+
 // Rights is the one table of who may speak where: the subjects (patterns) that the holder of a credential may publish
 // and subscribe to. Everything else is refused by the member that it is connected to, so what stands in a subject needs no
 // other proof: no prober but tokyo-1 could have published dmonitor.results.tokyo-1.ping.example.com. What isn't
-// ValidateCredential has no rights.
+// ValidateCredential has no rights: two empty lists.
 func Rights(kind CredentialKind, name string) (publish, subscribe []string) {
 	if ValidateCredential(kind, name) != nil {
 		return nil, nil
@@ -49,12 +63,28 @@ func Rights(kind CredentialKind, name string) (publish, subscribe []string) {
 	case CredentialReader:
 		return nil, []string{AllOutages}
 	case CredentialOperator:
-		return operatorPublishes(), operatorSubscribes()
+		return operatorAsks(), []string{AllOutages, AllPresence, InboxPrefix(kind, name) + ".>"}
 	default:
 		return nil, nil
 	}
 }
 
-func operatorPublishes() []string { return nil }
-
-func operatorSubscribes() []string { return []string{AllOutages, AllTroubles, AllPresence} }
+// operatorAsks lists what the commands of the command line ask. They read the logs, by subjects of JetStream's API that
+// can't change anything, and have members do what changes something. The consumers are on the results only, which are kept
+// in memory and have none that anybody depends on.
+func operatorAsks() []string {
+	return []string{
+		SubjectMembers,
+		SubjectForget + "*",
+		"$JS.API.DIRECT.GET." + StreamOutages,
+		"$JS.API.DIRECT.GET." + StreamTroubles,
+		"$JS.API.DIRECT.GET." + StreamDeliveries,
+		"$JS.API.DIRECT.GET.KV_" + BucketConfig,
+		"$JS.API.STREAM.MSG.GET.KV_" + BucketConfig,
+		"$JS.API.STREAM.MSG.GET.KV_" + BucketLeases,
+		"$JS.API.STREAM.INFO." + StreamNotices, // how many wait
+		"$JS.API.CONSUMER.CREATE." + StreamResults + ".*." + AllResults,
+		"$JS.API.CONSUMER.MSG.NEXT." + StreamResults + ".*",
+		"$JS.API.CONSUMER.DELETE." + StreamResults + ".*",
+	}
+}

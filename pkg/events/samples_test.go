@@ -131,6 +131,10 @@ func sampleContribution() *events.Contribution {
 			{Address: "ops@example.com", Operator: true, Edited: at(-72 * time.Hour)},
 			{Address: "web@example.com", Hosts: []string{"www.*"}, Tests: []string{"http", "ssh"}, Edited: at(-24 * time.Hour)},
 		},
+		Revoked: []events.Revocation{
+			{Kind: events.CredentialProber, Name: "osaka-1", Before: at(-2 * time.Hour), Because: "the machine was stolen"},
+			{Kind: events.CredentialReader, Name: "grafana", Before: at(-3 * time.Hour)},
+		},
 		Time: at(-time.Hour),
 	}
 }
