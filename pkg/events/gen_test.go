@@ -186,6 +186,7 @@ func (g gen) messages() []sample {
 		{"presence", &events.Presence{
 			Node: g.node(), Site: g.node(), Version: g.text(300), Instance: g.id(), Plugins: some(g, 30, func() string { return g.text(9) }),
 			Running: g.IntN(9), Late: g.Uint64(), Leaving: g.IntN(2) == 0,
+			Withheld: some(g, 60, func() events.Withheld { return events.Withheld{Plugin: g.text(9), Why: g.text(3000)} }),
 		}, decoder[events.Presence]},
 		{"contribution", &events.Contribution{
 			Node: g.node(), Checks: some(g, 4, g.definition), Time: g.time(),

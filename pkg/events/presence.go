@@ -1,6 +1,8 @@
 package events
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,8 +14,11 @@ const (
 	PresenceTimeout  = 5 * time.Second
 )
 
-// MaxPlugins bounds the list of plugins a node says it has.
-const MaxPlugins = 1000
+// MaxPlugins bounds the list of plugins a node says it has, and MaxWithheld that of those it doesn't offer.
+const (
+	MaxPlugins  = 1000
+	MaxWithheld = 20
+)
 
 // Presence is what a prober says each second: that it is there, and what it can run.
 type Presence struct {
@@ -26,6 +31,14 @@ type Presence struct {
 	Running  int      `json:"running"`  // plugins running now
 	Late     uint64   `json:"late"`     // jobs dropped as late since the start
 	Leaving  bool     `json:"leaving"`  // the last word of a prober that stops politely
+	// Withheld are plugins that are there and not among Plugins, because they would not work: sorted by their names.
+	Withheld []Withheld `json:"withheld,omitempty"`
+}
+
+// Withheld is a plugin that a node has and doesn't offer.
+type Withheld struct {
+	Plugin string `json:"plugin"` // without "check_"
+	Why    string `json:"why"`    // and what to do about it; at most MaxReason bytes
 }
 
 // Subject is where the presence is published.
@@ -56,6 +69,14 @@ func (p *Presence) Validate() error {
 			return err
 		}
 	}
+	if len(p.Withheld) > MaxWithheld {
+		return fmt.Errorf("withheld: %d plugins, at most %d are allowed", len(p.Withheld), MaxWithheld)
+	}
+	for _, w := range p.Withheld {
+		if err := errors.Join(ValidatePlugin(w.Plugin), validateText("why", w.Why, MaxReason)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -66,6 +87,12 @@ func (p *Presence) tidy() {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	p.Plugins = list(names[:min(len(names), MaxPlugins)])
+	withheld := slices.DeleteFunc(slices.Clone(p.Withheld), func(w Withheld) bool { return ValidatePlugin(w.Plugin) != nil })
+	slices.SortFunc(withheld, func(a, b Withheld) int { return cmp.Compare(a.Plugin, b.Plugin) })
+	for i := range withheld {
+		withheld[i].Why = CleanText(withheld[i].Why, MaxReason)
+	}
+	p.Withheld = withheld[:min(len(withheld), MaxWithheld)]
 }
 
 func (p *Presence) version() *int                 { return &p.V }

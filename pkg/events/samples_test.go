@@ -114,6 +114,7 @@ func samplePresence() *events.Presence {
 	return &events.Presence{
 		Node: "frankfurt-1", Site: "frankfurt", Version: "1.0.0", Instance: "6f1d0c52",
 		Plugins: []string{"http", "ping", "ssh"}, Running: 1, Late: 0,
+		Withheld: []events.Withheld{{Plugin: "icmp", Why: "it can't reach 127.0.0.1 itself"}},
 	}
 }
 

@@ -184,6 +184,8 @@ func TestLimits(t *testing.T) {
 		"result.detail":      {limit(of("Result", "detail").MaxLength), 6 * events.MaxOutput},
 		"result.perf":        {limit(of("Result", "perf").MaxItems), events.MaxPerf},
 		"presence.plugins":   {limit(of("Presence", "plugins").MaxItems), events.MaxPlugins},
+		"presence.withheld":  {limit(of("Presence", "withheld").MaxItems), events.MaxWithheld},
+		"withheld.why":       {limit(of("Withheld", "why").MaxLength), events.MaxReason},
 		"delivery.answer":    {limit(of("Delivery", "answer").MaxLength), events.MaxOutput},
 		"definition.agree":   {limit(of("Definition", "agree").Maximum), events.MaxAgree},
 		"definition.note":    {limit(of("Definition", "note").MaxLength), events.MaxNote},
