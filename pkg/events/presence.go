@@ -92,7 +92,9 @@ func (p *Presence) tidy() {
 	for i := range withheld {
 		withheld[i].Why = CleanText(withheld[i].Why, MaxReason)
 	}
-	p.Withheld = withheld[:min(len(withheld), MaxWithheld)]
+	if p.Withheld = withheld[:min(len(withheld), MaxWithheld)]; len(p.Withheld) == 0 {
+		p.Withheld = nil // as it is read back
+	}
 }
 
 func (p *Presence) version() *int                 { return &p.V }
