@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -21,6 +20,9 @@ func (w *web) noAnswer(ctx context.Context, err error) outcome {
 		if to, perr := url.Parse(u.URL); perr == nil { // where a redirect led to
 			at, host = where(to), to.Hostname()
 		}
+	}
+	if to, ok := errors.AsType[redirectError](err); ok {
+		return fail("%s: %v", at, to)
 	}
 	if why := w.trust.explain(err, host); why != nil {
 		return broken(why)
@@ -41,20 +43,21 @@ func (w *web) noAnswer(ctx context.Context, err error) outcome {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fail("%s closed the connection instead of %s", at, stage)
 	}
+	if why := handshakeFailed(err); why != "" {
+		return fail("%s: the TLS handshake failed: %s", at, why)
+	}
 	return fail("%s: no sign of %s: %s", at, stage, reason(err))
 }
 
-// without is the outcome of a page that is not as --string wants it.
-func (w *web) without(ctx context.Context, answered string, err error) outcome {
+// cutOff is the outcome of a page that broke off before what was wanted of it was seen.
+func (w *web) cutOff(ctx context.Context, answered string, page pageSeen) outcome {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return unknown("interrupted while reading the page")
-	case timedOut(err):
-		return fail("%s, but the page stopped before %s: silence until %s were over", answered, quote(w.want), span(w.call.budget))
-	case errors.Is(err, io.EOF), errors.Is(err, errTooMuch):
-		return fail("%s, but %s is not in the page", answered, quote(w.want))
+	case timedOut(page.err):
+		return fail("%s, but the page stopped before %s: silence until %s were over", answered, page.missing, span(w.call.budget))
 	}
-	return fail("%s, but the page broke off before %s: %s", answered, quote(w.want), reason(err))
+	return fail("%s, but the page broke off before %s: %s", answered, page.missing, reason(page.err))
 }
 
 // expiry adds what is known about the server's certificate.
@@ -63,21 +66,12 @@ func (w *web) expiry(state *tls.ConnectionState, o outcome) outcome {
 		return o
 	}
 	left := time.Until(state.PeerCertificates[0].NotAfter)
-	days := left.Hours() / 24
-	o.perf = append(o.perf, fmt.Sprintf("cert_days=%.1f;%d:", days, w.certDays))
-	if days < float64(w.certDays) {
-		if o.exit == exitOK {
-			o.exit = exitWarning
-		}
-		o.text += fmt.Sprintf(", its certificate expires in %.0f days", days)
+	o.perf = append(o.perf, w.certDays.perf(left))
+	if exit := w.certDays.judge(left); exit != exitOK {
+		o.exit = max(o.exit, exit)
+		o.text += ", its certificate expires in " + days(left.Round(time.Hour))
 	}
 	return o
-}
-
-// contains returns nil if the page has the text within its first maxBody bytes.
-func contains(body io.Reader, want string) error {
-	_, err := readUntil(body, []byte(want), maxBody)
-	return err
 }
 
 // polite is a connection that hears nothing before something was said on it: what speaks first is no web server, and

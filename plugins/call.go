@@ -35,7 +35,7 @@ type call struct {
 	flags  *pflag.FlagSet
 	start  time.Time
 
-	aliases map[string]string          // long options that others call otherwise, and what they are called here
+	aliases map[string]string            // long options that others call otherwise, and what they are called here
 	rewrite func(args []string) []string // makes arguments as others write them ours; may be nil
 
 	host    string

@@ -3,40 +3,48 @@ package plugins
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 )
 
 // Limits of what is read from a web server.
 const (
-	maxHeader    = 64 << 10 // bytes of headers
-	maxBody      = 1 << 20  // bytes of the page, read only to find --string in it
-	maxRedirects = 10
+	maxHeader        = 64 << 10 // bytes of headers
+	maxBody          = 1 << 20  // bytes of the page that are searched
+	defaultRedirects = 10
 )
 
 // connection is the first stage: what fails in it already says where and why.
 const connection = "a connection"
 
-// web is what check_http and check_https were asked.
+// web is what check_http and check_https were asked. Option letters mean what they mean to the check_http of Nagios'
+// plugins, so that a command line can be moved; where that would send a password through the arguments it is refused.
 type web struct {
-	call     *call
-	slow     *slow
-	tls      bool
-	port     uint16
-	addr     string // connect here instead of to the host
-	path     string
-	method   string
-	want     string
-	statuses statusList
-	headers  []string
-	follow   bool
-	trust    trust
-	certDays uint
+	call *call
+	slow *slow
+	tls  tlsUse
+	port uint16
+	addr string // connect here instead of to the host
+
+	path        string
+	method      string
+	post        string
+	contentType string
+	agent       string
+	headers     []string
+	authFile    string
+	bareAuth    string
+
+	statuses  statusList
+	redirects redirectPolicy
+	max       uint // redirects
+	inHeader  string
+	page      pageRule
+
+	trust             trust
+	certFile, keyFile string // who we are
+	certDays          dayBounds
 
 	stage atomic.Pointer[string] // what is being waited for, in words; the transport's goroutines move it on
 }
@@ -45,30 +53,75 @@ func plainHTTP(c *call) func(context.Context) outcome { return newWeb(c, false).
 func overTLS(c *call) func(context.Context) outcome   { return newWeb(c, true).look }
 
 func newWeb(c *call, overTLS bool) *web {
-	w := &web{call: c, tls: overTLS, slow: slowness(c)}
+	w := &web{call: c, tls: tlsUse{on: overTLS}, slow: slowness(c)}
+	c.rewrite = rewriteHTTP
+	c.aliases["IP-address"], c.aliases["ip"] = "address", "address"
+	c.aliases["expect"], c.aliases["follow"] = "status", "onredirect"
+	c.aliases["ereg"], c.aliases["eregi"], c.aliases["authorization"] = "regex", "regexi", "auth"
 	f := c.flags
 	f.Uint16VarP(&w.port, "port", "p", 0, "TCP port (80, or 443 with TLS)")
 	f.StringVarP(&w.addr, "address", "I", "", "connect to this name or address, and ask it for HOST")
 	f.StringVarP(&w.path, "url", "u", "/", "path to ask for")
-	f.StringVarP(&w.method, "method", "j", http.MethodGet, "HTTP method")
-	f.StringVarP(&w.want, "string", "s", "", fmt.Sprintf("the page must contain this within its first %d KiB", maxBody>>10))
-	f.VarP(&w.statuses, "status", "e", "status codes that are ok, such as 200,401 or 2xx,3xx; all others fail")
+	f.StringVarP(&w.method, "method", "j", "", "HTTP method (GET, or POST with --post)")
+	f.StringVarP(&w.post, "post", "P", "", "send this body")
+	f.StringVarP(&w.contentType, "content-type", "T", "application/x-www-form-urlencoded", "what that body is")
 	f.StringArrayVarP(&w.headers, "header", "k", nil, `header to send, such as "Accept: text/plain"; may be repeated`)
-	f.BoolVarP(&w.follow, "follow", "f", false, "follow redirects")
-	f.BoolVarP(&w.tls, "ssl", "S", overTLS, "use TLS")
-	f.StringVar(&w.trust.caFile, "ca-file", "", "trust the certificate authorities in this PEM file instead of the system's")
-	f.BoolVar(&w.trust.insecure, "insecure", false, "don't verify the certificate")
-	f.UintVarP(&w.certDays, "certificate", "C", 0, "warning if the certificate expires within so many days")
+	f.StringVarP(&w.agent, "useragent", "A", "dmonitor "+c.plugin.name, "what to call ourselves")
+	f.StringVar(&w.authFile, "auth-file", "", `log in with this file's first line, "name:password" or "Bearer TOKEN"`)
+	f.StringVarP(&w.bareAuth, "auth", "a", "", "")
+	_ = f.MarkHidden("auth") // it is there
+	f.VarP(&w.statuses, "status", "e", "status codes that are ok, such as 200,401 or 2xx,300-308; all others fail")
+	f.StringVarP(&w.inHeader, "header-string", "d", "", "the answer's headers must contain this")
+	w.page.flags(f)
+	f.VarP(&w.redirects, "onredirect", "f", "what to make of a redirect: ok, warning, critical, follow, host, sticky or stickyport")
+	f.Lookup("onredirect").NoOptDefVal = "follow"
+	f.UintVar(&w.max, "max-redirs", defaultRedirects, "redirects to follow at most")
+	f.VarP(&w.tls, "ssl", "S", "use TLS; 1.3+ is that version or a newer one, 1.2 that version only")
+	f.Lookup("ssl").NoOptDefVal = "true"
+	w.trust.flags(f)
+	f.StringVarP(&w.certFile, "client-cert", "J", "", "show this certificate (PEM file)")
+	f.StringVarP(&w.keyFile, "private-key", "K", "", "and this is its key (PEM file)")
+	f.VarP(&w.certDays, "certificate", "C", "warning if the certificate expires within so many days; 14,7 also fails within 7")
+	for _, name := range []string{"sni", "continue-after-certificate"} {
+		f.Bool(name, false, "")
+		_ = f.MarkHidden(name) // what they ask for is always done
+	}
 	return w
+}
+
+// rewriteHTTP makes -f follow and -S1.2, as getopt has them, our -f=follow and -S=1.2.
+func rewriteHTTP(args []string) []string {
+	var ours []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		switch {
+		case (arg == "-f" || arg == "--onredirect") && i+1 < len(args) && new(redirectPolicy).Set(args[i+1]) == nil:
+			i++
+			arg += "=" + args[i]
+		case len(arg) > 2 && strings.HasPrefix(arg, "-S") && arg[2] >= '0' && arg[2] <= '9':
+			arg = "-S=" + arg[2:]
+		}
+		ours = append(ours, arg)
+	}
+	return ours
 }
 
 // look asks for the page and judges the answer.
 func (w *web) look(ctx context.Context) outcome {
+	if err := w.page.prepare(); err != nil {
+		return w.call.misused(err)
+	}
+	if w.bareAuth != "" {
+		return w.call.misused(fmt.Errorf("-a: %w with --auth-file", errBareSecret))
+	}
 	client, err := w.client()
 	if err != nil {
 		return broken(err)
 	}
 	req, err := w.request(ctx)
+	if isOwn(err) {
+		return broken(err)
+	}
 	if err != nil {
 		return w.call.misused(err)
 	}
@@ -77,109 +130,49 @@ func (w *web) look(ctx context.Context) outcome {
 		return w.noAnswer(ctx, err)
 	}
 	defer resp.Body.Close()
+	return w.judge(ctx, resp)
+}
+
+// judge makes an outcome of an answer: its status first, then its headers and what is in the page.
+func (w *web) judge(ctx context.Context, resp *http.Response) outcome {
 	o := w.statuses.judge(resp.StatusCode)
 	o.text = fmt.Sprintf("%s answered %s", where(resp.Request.URL), quote(resp.Status))
 	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
 		o.text += " to " + quote(to)
-	}
-	if w.want != "" {
-		if err := contains(resp.Body, w.want); err != nil {
-			return w.without(ctx, o.text, err)
+		if len(w.statuses.ranges) == 0 {
+			o.exit = w.redirects.exit()
 		}
-		o.text += " with " + quote(w.want)
+	}
+	if w.inHeader != "" {
+		if !headerHas(resp.Header, w.inHeader) {
+			o.exit, o.text = exitFail, o.text+", but "+quote(w.inHeader)+" is not in its headers"
+			return o
+		}
+		o.text += " with " + quote(w.inHeader) + " in its headers"
+	}
+	if w.page.wanted() {
+		page := w.page.look(resp.Body)
+		if page.outcome.exit == exitFail && page.err != nil {
+			return w.cutOff(ctx, o.text, page)
+		}
+		o.text += page.outcome.text
+		o.exit = max(o.exit, page.outcome.exit) // ok, warning and fail are in this order
+		o.perf = append(o.perf, page.outcome.perf...)
 	}
 	took, perf := w.call.took()
 	o.text += " in " + span(took)
-	o.perf = append(o.perf, perf)
+	o.perf = append([]string{perf}, o.perf...)
 	return w.slow.judge(took, w.expiry(resp.TLS, o))
 }
 
-func (w *web) client() (*http.Client, error) {
-	conf, err := w.trust.config()
-	if err != nil {
-		return nil, err
-	}
-	client := &http.Client{Transport: &http.Transport{
-		DialContext:            w.dial,
-		TLSClientConfig:        conf,
-		ForceAttemptHTTP2:      true,
-		DisableKeepAlives:      true, // one request, and the server needn't wait for another
-		DisableCompression:     true, // so that few bytes can't become many
-		MaxResponseHeaderBytes: maxHeader,
-	}}
-	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		switch {
-		case !w.follow:
-			return http.ErrUseLastResponse
-		case len(via) > maxRedirects:
-			return fmt.Errorf("more than %d redirects, the last to %s", maxRedirects, quote(req.URL.String()))
+// headerHas tells whether the text is in a line of the header, written "Name: value".
+func headerHas(h http.Header, text string) bool {
+	for name, values := range h {
+		for _, v := range values {
+			if strings.Contains(name+": "+v, text) {
+				return true
+			}
 		}
-		w.waitFor(connection)
-		return nil
 	}
-	return client, nil
-}
-
-// dial connects to the host of the request, or to --address where that is the host that was asked about.
-func (w *web) dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	host, p, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseUint(p, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("port %s: not a number up to 65535", quote(p))
-	}
-	if w.addr != "" && strings.EqualFold(host, w.call.host) {
-		host = w.addr
-	}
-	conn, err := w.call.dial(ctx, host, uint16(port))
-	if err != nil {
-		return nil, err
-	}
-	return &polite{Conn: conn, spoken: make(chan struct{})}, nil
-}
-
-func (w *web) request(ctx context.Context) (*http.Request, error) {
-	u, err := url.ParseRequestURI(w.path)
-	if err != nil || !strings.HasPrefix(w.path, "/") {
-		return nil, fmt.Errorf("path %s: want one that starts with /", quote(w.path))
-	}
-	u.Scheme, u.Host = "http", w.call.host
-	if strings.Contains(u.Host, ":") {
-		u.Host = "[" + u.Host + "]"
-	}
-	if w.tls {
-		u.Scheme = "https"
-	}
-	if w.port != 0 {
-		u.Host += ":" + strconv.Itoa(int(w.port))
-	}
-	w.waitFor(connection)
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, w.trace()), w.method, u.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("User-Agent", "dmonitor "+w.call.plugin.name)
-	for _, h := range w.headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return nil, fmt.Errorf("header %s: want Name: value", quote(h))
-		}
-		if strings.EqualFold(name, "Host") {
-			req.Host = strings.TrimSpace(value)
-		}
-		req.Header.Add(name, strings.TrimSpace(value))
-	}
-	return req, nil
-}
-
-func (w *web) waitFor(stage string) { w.stage.Store(&stage) }
-
-// trace keeps note of what is being waited for.
-func (w *web) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GotConn:           func(httptrace.GotConnInfo) { w.waitFor("an answer to the request") },
-		TLSHandshakeStart: func() { w.waitFor("the TLS handshake") },
-	}
+	return false
 }

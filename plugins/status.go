@@ -31,23 +31,36 @@ func (l *statusList) judge(code int) outcome {
 	return outcome{exit: exitFail}
 }
 
-// Set implements pflag.Value: codes and classes with commas between them, such as "200,204,3xx".
+// Set implements pflag.Value: codes, ranges and classes with commas between them, such as "200,204,300-308,4xx". The
+// beginning of a status line, such as "HTTP/1.1 200 OK", is taken for its code, as Nagios plugins are asked that way.
 func (l *statusList) Set(s string) error {
 	l.text, l.ranges = s, nil
 	for word := range strings.SplitSeq(s, ",") {
-		word = strings.ToLower(strings.TrimSpace(word))
-		low, high := word, word
+		r, ok := statusRange(word)
+		if !ok {
+			return fmt.Errorf("%s: want status codes such as 200,401 or 300-308, or classes such as 2xx", quote(word))
+		}
+		l.ranges = append(l.ranges, r)
+	}
+	return nil
+}
+
+func statusRange(word string) (r [2]int, ok bool) {
+	word = strings.ToLower(strings.TrimSpace(word))
+	if line, ok := strings.CutPrefix(word, "http/"); ok {
+		_, word, _ = strings.Cut(line, " ")
+	}
+	word, _, _ = strings.Cut(word, " ") // what follows is for people
+	low, high, ranged := strings.Cut(word, "-")
+	if !ranged {
+		high = low
 		if len(word) == 3 && strings.HasSuffix(word, "xx") {
 			low, high = word[:1]+"00", word[:1]+"99"
 		}
-		from, err := strconv.Atoi(low)
-		to, err2 := strconv.Atoi(high)
-		if err != nil || err2 != nil || from < 100 || to > 999 {
-			return fmt.Errorf("%s: want status codes such as 200,401 or classes such as 2xx", quote(word))
-		}
-		l.ranges = append(l.ranges, [2]int{from, to})
 	}
-	return nil
+	from, err := strconv.ParseUint(low, 10, 16)
+	to, err2 := strconv.ParseUint(high, 10, 16)
+	return [2]int{int(from), int(to)}, err == nil && err2 == nil && 100 <= from && from <= to && to <= 999
 }
 
 // String implements pflag.Value.

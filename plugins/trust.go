@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -126,4 +127,18 @@ func signedBy(cert *x509.Certificate) string {
 func haveRoots() bool {
 	pool, err := x509.SystemCertPool()
 	return err == nil && !pool.Equal(x509.NewCertPool())
+}
+
+// handshakeFailed says why two didn't agree on how to speak TLS; empty if that isn't what the error is about.
+func handshakeFailed(err error) string {
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		return "it said " + quote(strings.TrimPrefix(alert.Error(), "tls: "))
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return "it said " + quote(strings.TrimPrefix(op.Err.Error(), "tls: "))
+	}
+	if why, ok := strings.CutPrefix(err.Error(), "tls: "); ok {
+		return why
+	}
+	return ""
 }
