@@ -67,26 +67,33 @@ several:4: nodes: the list is empty; remove the line, and every node looks`,
 	"check/two-documents":               `two-documents:3: more than one document; remove the lines that start with --- or %`,
 	"check/unknown-key": `unknown-key:2: unknown key "intervall"; did you mean interval?
 unknown-key:3: unknown key "foo"; keys are interval, timeout, agree, plugin, args, nodes, recipients, note`,
-	"recipient/alias":         `alias:1: hosts: a value that starts with * is an alias in YAML; put it in quotes: "*..."`,
-	"recipient/empty-list":    `empty-list:1: hosts: the list is empty; remove the line, and every host counts`,
-	"recipient/empty-pattern": `empty-pattern:1: tests: "" matches nothing; write "*" for all`,
-	"recipient/operator":      `operator:1: operator: "yes" is neither true nor false; write true or false`,
-	"recipient/operator-list": `operator-list:1: operator: want one value, not a list; write operator: value`,
-	"recipient/pattern":       `pattern:1: hosts: "web[0-9" is no pattern; write for example "*.example.com" or "web[0-9]"`,
-	"recipient/slash":         `slash:3: tests: "www/ssh": a pattern with a slash or a space matches nothing; write for example "*.example.com"`,
-	"recipient/unknown-key":   `unknown-key:1: unknown key "host"; did you mean hosts?`,
-	"nodes/after-bracket":     `after-bracket:1: "[::1]2929": want nothing or :port after the ]`,
-	"nodes/bare-ipv6":         `bare-ipv6:1: "2001:db8::1": write an IPv6 address in brackets, such as [2001:db8::1]:2929`,
-	"nodes/bracket":           `bracket:1: "[2001:db8::1": the closing ] is missing`,
-	"nodes/bracket-name":      `bracket-name:1: "[www.example.com]:2929": "www.example.com" is no IPv6 address; only those stand in brackets`,
-	"nodes/comma":             `comma:1: "a,b": want one node a line`,
-	"nodes/name":              `name:2: host name "b_c!": '!' is not allowed; use letters, digits and . - : _`,
-	"nodes/no-host":           `no-host:1: host name is empty`,
-	"nodes/no-port":           `no-port:1: "a:": "" is no port; write 1 to 65535`,
-	"nodes/not-utf8":          `not-utf8:2: "\xff" is not UTF-8`,
-	"nodes/port":              `port:2: "b:99999": "99999" is no port; write 1 to 65535`,
-	"nodes/port-name":         `port-name:1: "a:dmonitor": "dmonitor" is no port; write 1 to 65535`,
-	"nodes/scheme":            `scheme:1: "nats://a:2929": want host or host:port, without a scheme or a path`,
+	"recipient/alias":           `alias:1: hosts: a value that starts with * is an alias in YAML; put it in quotes: "*..."`,
+	"recipient/empty-list":      `empty-list:1: hosts: the list is empty; remove the line, and every host counts`,
+	"recipient/empty-pattern":   `empty-pattern:1: tests: "" matches nothing; write "*" for all`,
+	"recipient/operator":        `operator:1: operator: "yes" is neither true nor false; write true or false`,
+	"recipient/operator-list":   `operator-list:1: operator: want one value, not a list; write operator: value`,
+	"recipient/pattern":         `pattern:1: hosts: "web[0-9" is no pattern; write for example "*.example.com" or "web[0-9]"`,
+	"recipient/slash":           `slash:3: tests: "www/ssh": a pattern with a slash or a space matches nothing; write for example "*.example.com"`,
+	"recipient/unknown-key":     `unknown-key:1: unknown key "host"; did you mean hosts?`,
+	"revoked/because-direction": `because-direction:1: because: holds control characters, or marks that turn the direction of writing; remove them`,
+	"revoked/because-long":      `because-long:1: because: 1030 bytes; at most 1024 are allowed`,
+	"revoked/date-only":         `date-only:2: before: "2026-03-14" is no moment; write for example 2026-03-14T12:00:00Z`,
+	"revoked/list":              `list:1: before: want one value, not a list; write before: value`,
+	"revoked/several": `several:1: unknown key "befor"; did you mean before?
+several:2: because: has no value; write one, or remove the line`,
+	"revoked/year-zero":   `year-zero: before is missing`,
+	"nodes/after-bracket": `after-bracket:1: "[::1]2929": want nothing or :port after the ]`,
+	"nodes/bare-ipv6":     `bare-ipv6:1: "2001:db8::1": write an IPv6 address in brackets, such as [2001:db8::1]:2929`,
+	"nodes/bracket":       `bracket:1: "[2001:db8::1": the closing ] is missing`,
+	"nodes/bracket-name":  `bracket-name:1: "[www.example.com]:2929": "www.example.com" is no IPv6 address; only those stand in brackets`,
+	"nodes/comma":         `comma:1: "a,b": want one node a line`,
+	"nodes/name":          `name:2: host name "b_c!": '!' is not allowed; use letters, digits and . - : _`,
+	"nodes/no-host":       `no-host:1: host name is empty`,
+	"nodes/no-port":       `no-port:1: "a:": "" is no port; write 1 to 65535`,
+	"nodes/not-utf8":      `not-utf8:2: "\xff" is not UTF-8`,
+	"nodes/port":          `port:2: "b:99999": "99999" is no port; write 1 to 65535`,
+	"nodes/port-name":     `port-name:1: "a:dmonitor": "dmonitor" is no port; write 1 to 65535`,
+	"nodes/scheme":        `scheme:1: "nats://a:2929": want host or host:port, without a scheme or a path`,
 	"nodes/several": `several:1: "a b": want one node a line
 several:3: "::1": write an IPv6 address in brackets, such as [2001:db8::1]:2929`,
 	"nodes/twice":         `twice:4: a:2929 stands on line 2 already; remove one of the two`,
@@ -135,7 +142,7 @@ func TestWrongFile(t *testing.T) {
 func testFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
-	for _, dir := range []string{"check", "recipient", "nodes"} {
+	for _, dir := range []string{"check", "recipient", "revoked", "nodes"} {
 		entries, err := os.ReadDir(filepath.Join("testdata", dir))
 		if err != nil {
 			t.Fatal(err)
@@ -160,6 +167,8 @@ func problemsOf(t *testing.T, file string) Problems {
 		_, problems = parseCheck(name, data, events.Check{Host: "www.example.com", Test: "ssh"}, Defaults{}, time.Time{})
 	case "recipient":
 		_, problems = parseRecipient(name, data, "ops@example.com", time.Time{})
+	case "revoked":
+		_, problems = parseRevocation(name, data, events.Revocation{Kind: events.CredentialProber, Name: "tokyo-1"}, edited)
 	case "nodes":
 		var nodes []string
 		if nodes, problems = ParseNodes(name, data); len(nodes) > 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // ears listens to the kernel for changes of the directory, its parent (where it is created and replaced), hosts.d,
-// alert.d and every host's directory. Whatever can't be listened to is left to Watch's reading again.
+// alert.d, revoked.d and every host's directory. Whatever can't be listened to is left to Watch's reading again.
 type ears struct {
 	dir  string
 	w    *fsnotify.Watcher      // nil: deaf
@@ -76,7 +76,7 @@ func (e *ears) listen() {
 
 func (e *ears) paths() []string {
 	hosts := filepath.Join(e.dir, HostsDir)
-	paths := []string{filepath.Dir(e.dir), e.dir, hosts, filepath.Join(e.dir, AlertDir)}
+	paths := []string{filepath.Dir(e.dir), e.dir, hosts, filepath.Join(e.dir, AlertDir), filepath.Join(e.dir, RevokedDir)}
 	entries, _ := os.ReadDir(hosts) // Read reports what is wrong with it
 	for _, entry := range entries {
 		if !passedOver(entry.Name()) {

@@ -78,6 +78,19 @@ func FuzzRecipientFile(f *testing.F) {
 	})
 }
 
+// FuzzRevocationFile: the same for a revocation's file, and for the name of one.
+func FuzzRevocationFile(f *testing.F) {
+	seeds(f, "revoked")
+	f.Add([]byte("before: 2026-03-14T12:00:00.5+09:00\nbecause: >-\n  a\n  b\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, problems := parseRevocation("f", data, events.Revocation{Kind: events.CredentialProber, Name: "tokyo-1"}, edited)
+		sound(t, problems, data)
+		if err := r.Validate(); err != nil && len(problems) == 0 {
+			t.Errorf("accepted, but: %v", err)
+		}
+	})
+}
+
 // FuzzNodes: what is accepted is read back as itself, and no node stands twice.
 func FuzzNodes(f *testing.F) {
 	seeds(f, "nodes")
@@ -98,12 +111,12 @@ func FuzzNodes(f *testing.F) {
 // FuzzNames: whatever names stand in the directory, what gets into the snapshot is safe on the bus, and the rest is
 // reported in printable words or passed over.
 func FuzzNames(f *testing.F) {
-	f.Add("www.example.com", "ssh", "ops@example.com")
-	f.Add("-rf", "_host", "Bob <bob@example.com>")
-	f.Add("a\nb", "SSH.bak", "\xff@x")
-	f.Add("..", "a/b", ".")
-	f.Fuzz(func(t *testing.T, host, test, address string) {
-		m := tree(map[string]string{"hosts.d/" + host + "/" + test: "", "alert.d/" + address: ""})
+	f.Add("www.example.com", "ssh", "ops@example.com", "prober.tokyo-1")
+	f.Add("-rf", "_host", "Bob <bob@example.com>", "node.a")
+	f.Add("a\nb", "SSH.bak", "\xff@x", "reader.a.b")
+	f.Add("..", "a/b", ".", "operator")
+	f.Fuzz(func(t *testing.T, host, test, address, revoked string) {
+		m := tree(map[string]string{"hosts.d/" + host + "/" + test: "", "alert.d/" + address: "", "revoked.d/" + revoked: ""})
 		s, problems := Read(m, Defaults{})
 		for _, d := range s.Checks {
 			if err := d.Validate(); err != nil {
@@ -111,6 +124,11 @@ func FuzzNames(f *testing.F) {
 			}
 		}
 		for _, r := range s.Recipients {
+			if err := r.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, r := range s.Revoked {
 			if err := r.Validate(); err != nil {
 				t.Error(err)
 			}

@@ -21,12 +21,13 @@ const MaxFile = 64 << 10
 const maxPerFile = 20
 
 // Read reads the directory. Problems in the order of their files; a file with a problem contributes nothing. A
-// directory without hosts.d, alert.d or nodes.txt is fine; a missing directory is a problem of ".".
+// directory without hosts.d, alert.d, revoked.d or nodes.txt is fine; a missing directory is a problem of ".".
 func Read(fsys fs.FS, d Defaults) (Snapshot, Problems) {
 	r := &reader{fsys: fsys, defaults: d}
 	if r.isDir(".", false) {
 		r.topNames()
 		r.recipients()
+		r.revoked()
 		r.hosts()
 		r.nodes()
 	}
@@ -51,10 +52,10 @@ func (r *reader) report(file, message, remedy string) {
 // topNames reports names that look like a slip of the pen, because a "host.d" would otherwise be watched by nobody.
 func (r *reader) topNames() {
 	for _, name := range r.list(".") {
-		if name == HostsDir || name == AlertDir || name == NodesFile {
+		if slices.Contains(topNames, name) {
 			continue
 		}
-		if meant := Nearest(name, []string{HostsDir, AlertDir, NodesFile}); meant != "" {
+		if meant := Nearest(name, topNames); meant != "" {
 			r.report(name, "not read", "did you mean "+meant+"?")
 		}
 	}
@@ -129,6 +130,33 @@ func (r *reader) recipients() {
 		r.problems = append(r.problems, problems...)
 		if len(problems) == 0 {
 			r.snapshot.Recipients = append(r.snapshot.Recipients, rec)
+		}
+	}
+}
+
+func (r *reader) revoked() {
+	if !r.isDir(RevokedDir, true) {
+		return
+	}
+	for _, name := range r.list(RevokedDir) {
+		file := path.Join(RevokedDir, name)
+		who, err := whoIsRevoked(name)
+		if err != nil {
+			r.report(file, err.Error(), "")
+			continue
+		}
+		if len(r.snapshot.Revoked) == events.MaxRevocations {
+			r.report(RevokedDir, fmt.Sprintf("has more than %d files", events.MaxRevocations), "remove those of credentials that have expired")
+			return
+		}
+		data, edited, ok := r.read(file)
+		if !ok {
+			continue
+		}
+		rev, problems := parseRevocation(file, data, who, edited)
+		r.problems = append(r.problems, problems...)
+		if len(problems) == 0 {
+			r.snapshot.Revoked = append(r.snapshot.Revoked, rev)
 		}
 	}
 }

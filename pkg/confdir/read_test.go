@@ -2,6 +2,7 @@ package confdir
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,14 +40,16 @@ func TestRead(t *testing.T) {
 		"hosts.d/www.example.com/ssh": "# the usual\ninterval: 5m\ntimeout: 2500ms\nagree: 3\nplugin: tcp\n" +
 			"args: [-p, 2222, 0x10, 1_000, yes, \"~\", 'a b', www.example.com]\nnodes: [a, b, c]\n" +
 			"recipients: ops@example.com\nnote: |\n  Call Bob.\n  He knows.\n",
-		"hosts.d/10.0.0.1/http":   "---\ninterval: 1s\r\nagree: 1\r\nnodes: tokyo-1\r\n",
-		"hosts.d/a.example/comm":  "# nothing but a comment\n",
-		"alert.d/zoe@example.com": "hosts: [\"*.example.com\", web?]\ntests:\n- ssh\n- \"[a-h]*\"\n",
-		"alert.d/bob@example.com": "operator: true\nhosts: www.example.com\n",
-		"alert.d/ann@example.com": "",
-		"nodes.txt":               "\ufeff# three of them\nTokyo.example.com\n\n10.0.0.2:2930 # the second\n[2001:DB8::1]\n",
-		"cluster.key":             "whatever",
-		"plugins/check_ssh":       "#!/bin/sh",
+		"hosts.d/10.0.0.1/http":    "---\ninterval: 1s\r\nagree: 1\r\nnodes: tokyo-1\r\n",
+		"hosts.d/a.example/comm":   "# nothing but a comment\n",
+		"alert.d/zoe@example.com":  "hosts: [\"*.example.com\", web?]\ntests:\n- ssh\n- \"[a-h]*\"\n",
+		"alert.d/bob@example.com":  "operator: true\nhosts: www.example.com\n",
+		"alert.d/ann@example.com":  "",
+		"nodes.txt":                "\ufeff# three of them\nTokyo.example.com\n\n10.0.0.2:2930 # the second\n[2001:DB8::1]\n",
+		"revoked.d/reader.grafana": "",
+		"revoked.d/prober.osaka-1": "before: 2026-03-01T09:00:00+09:00\nbecause: 'stolen: all of it'\n",
+		"cluster.key":              "whatever",
+		"plugins/check_ssh":        "#!/bin/sh",
 	}), Defaults{})
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
@@ -63,6 +66,10 @@ func TestRead(t *testing.T) {
 			{Address: "ann@example.com", Operator: true, Edited: edited},
 			{Address: "bob@example.com", Operator: true, Hosts: []string{"www.example.com"}, Edited: edited},
 			{Address: "zoe@example.com", Hosts: []string{"*.example.com", "web?"}, Tests: []string{"ssh", "[a-h]*"}, Edited: edited},
+		},
+		Revoked: []events.Revocation{
+			{Kind: events.CredentialProber, Name: "osaka-1", Before: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Because: "stolen: all of it"},
+			{Kind: events.CredentialReader, Name: "grafana", Before: edited},
 		},
 		Nodes: []string{"tokyo.example.com:2929", "10.0.0.2:2930", "[2001:db8::1]:2929"},
 	}
@@ -93,7 +100,7 @@ func TestReadPassesOver(t *testing.T) {
 		"ssh~", "ssh.~1~", ".ssh.swp", ".ssh.swo", ".#ssh", "#ssh#", "ssh.swp", ".git", ".keep",
 		"ssh.dpkg-new", "ssh.dpkg-old", "ssh.dpkg-dist", "ssh.dpkg-tmp",
 	} {
-		for _, dir := range []string{"", "hosts.d/", "hosts.d/www.example.com/", "alert.d/"} {
+		for _, dir := range []string{"", "hosts.d/", "hosts.d/www.example.com/", "alert.d/", "revoked.d/"} {
 			m[dir+name] = &fstest.MapFile{Data: []byte("nonsense")}
 		}
 	}
@@ -124,6 +131,12 @@ func TestReadReports(t *testing.T) {
 		"alert.d/bob@example.com":             "",
 		"alert.d/Bob@example.com":             "",
 		"alert.d/eve@example.com":             "hosts: *.example.com\n",
+		"revoked.d/tokyo-1":                   "",
+		"revoked.d/node.tokyo-1":              "",
+		"revoked.d/agent.tokyo-1":             "",
+		"revoked.d/prober.tokyo.example.com":  "",
+		"revoked.d/prober.tokyo-1":            "before: yesterday\n",
+		"revoke.d/prober.tokyo-1":             "",
 		"nodes.txt":                           "a\nb c\n",
 		"host.d/mail.example.com/smtp":        "",
 		"alerts.d/bob@example.com":            "",
@@ -149,7 +162,13 @@ hosts.d/www.example.com/pipe: is a named pipe; want a regular file here
 hosts.d/www.example.com/socket: is a socket; want a regular file here
 hosts.d/www.example.com/ssh:3: timeout: "5 parsecs" is no duration; write for example 5s or 500ms
 hosts.d/www.example.com/ssh.bak: test name "ssh.bak": '.' is not allowed; use lower-case letters, digits and - _; a test's file has no extension; rename or remove it
-nodes.txt:2: "b c": want one node a line`
+nodes.txt:2: "b c": want one node a line
+revoke.d: not read; did you mean revoked.d?
+revoked.d/agent.tokyo-1: kind of credential "agent": want one of [prober reader operator]
+revoked.d/node.tokyo-1: credentials of nodes can't be revoked: who has the cluster key makes another; change the key
+revoked.d/prober.tokyo-1:1: before: "yesterday" is no moment; write for example 2026-03-14T12:00:00Z
+revoked.d/prober.tokyo.example.com: node name "tokyo.example.com": '.' is not allowed; use lower-case letters, digits and -
+revoked.d/tokyo-1: "tokyo-1": want KIND.NAME, such as prober.tokyo-1`
 	if diff := cmp.Diff(want, problems.Err().Error()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -276,5 +295,21 @@ func mkdir(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestReadTooManyRevoked: more than the bus carries is a problem of the directory, and the first ones are in force.
+func TestReadTooManyRevoked(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	for i := range events.MaxRevocations + 1 {
+		files[fmt.Sprintf("revoked.d/reader.r%04d", i)] = ""
+	}
+	got, problems := Read(tree(files), Defaults{})
+	if want := "revoked.d: has more than 1000 files; remove those of credentials that have expired"; problems.Err() == nil || problems.Err().Error() != want {
+		t.Errorf("problems %v, want %s", problems.Err(), want)
+	}
+	if len(got.Revoked) != events.MaxRevocations {
+		t.Errorf("%d are in force", len(got.Revoked))
 	}
 }

@@ -12,26 +12,34 @@ import (
 
 // Names in the directory.
 const (
-	HostsDir  = "hosts.d"
-	AlertDir  = "alert.d"
-	NodesFile = "nodes.txt"
+	HostsDir   = "hosts.d"
+	AlertDir   = "alert.d"
+	RevokedDir = "revoked.d"
+	NodesFile  = "nodes.txt"
 )
+
+// topNames are all of them.
+var topNames = []string{HostsDir, AlertDir, RevokedDir, NodesFile}
 
 // Snapshot is what the directory says.
 type Snapshot struct {
 	Checks     []events.Definition // by host, then test
 	Recipients []events.Recipient  // by address
+	Revoked    []events.Revocation // by kind, then name
 	Nodes      []string            // "host:port" as net.JoinHostPort writes it, in the order of the file
 }
 
-// Empty tells whether the directory gives nothing to watch and nobody to tell.
-func (s Snapshot) Empty() bool { return len(s.Checks) == 0 && len(s.Recipients) == 0 }
+// Empty tells whether the directory gives nothing to watch, nobody to tell and nobody to shut out.
+func (s Snapshot) Empty() bool { return len(s.Checks)+len(s.Recipients)+len(s.Revoked) == 0 }
 
 func (s *Snapshot) sort() {
 	slices.SortFunc(s.Checks, func(a, b events.Definition) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.Test, b.Test))
 	})
 	slices.SortFunc(s.Recipients, func(a, b events.Recipient) int { return strings.Compare(a.Address, b.Address) })
+	slices.SortFunc(s.Revoked, func(a, b events.Revocation) int {
+		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name))
+	})
 }
 
 // Defaults fill in what a check's file doesn't say. A zero field stands for the default of package events.
@@ -76,6 +84,7 @@ func Keep(old, fresh Snapshot, problems Problems) Snapshot {
 	kept := Snapshot{
 		Checks:     slices.Clone(fresh.Checks),
 		Recipients: slices.Clone(fresh.Recipients),
+		Revoked:    slices.Clone(fresh.Revoked),
 		Nodes:      slices.Clone(fresh.Nodes),
 	}
 	if len(problems) == 0 {
@@ -97,6 +106,15 @@ func Keep(old, fresh Snapshot, problems Problems) Snapshot {
 	for _, r := range old.Recipients {
 		if !addresses[r.Address] && problems.Cover(recipientFile(r.Address)) {
 			kept.Recipients = append(kept.Recipients, r)
+		}
+	}
+	revoked := map[string]bool{}
+	for _, r := range fresh.Revoked {
+		revoked[r.String()] = true
+	}
+	for _, r := range old.Revoked {
+		if !revoked[r.String()] && problems.Cover(RevokedDir+"/"+r.String()) {
+			kept.Revoked = append(kept.Revoked, r)
 		}
 	}
 	if problems.Cover(NodesFile) {

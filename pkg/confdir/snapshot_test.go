@@ -16,6 +16,7 @@ func TestKeep(t *testing.T) {
 	old := Snapshot{
 		Checks:     []events.Definition{check("a", "ping"), check("a", "ssh"), check("b", "ssh")},
 		Recipients: []events.Recipient{{Address: "ann@x"}, {Address: "bob@x"}},
+		Revoked:    []events.Revocation{{Kind: events.CredentialProber, Name: "a"}, {Kind: events.CredentialReader, Name: "a"}},
 		Nodes:      []string{"a:2929", "b:2929"},
 	}
 	for name, c := range map[string]struct {
@@ -38,6 +39,9 @@ func TestKeep(t *testing.T) {
 		"a bad recipient is told as before": {
 			fresh: Snapshot{Recipients: []events.Recipient{{Address: "cat@x"}}}, bad: []string{"alert.d/bob@x"},
 			want: Snapshot{Recipients: []events.Recipient{{Address: "bob@x"}, {Address: "cat@x"}}},
+		},
+		"a bad revocation is in force as before, one that was removed isn't": {
+			fresh: Snapshot{}, bad: []string{"revoked.d/reader.a"}, want: Snapshot{Revoked: old.Revoked[1:]},
 		},
 		"a bad nodes.txt keeps the nodes": {
 			fresh: Snapshot{}, bad: []string{"nodes.txt"}, want: Snapshot{Nodes: old.Nodes},

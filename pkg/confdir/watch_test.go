@@ -52,6 +52,9 @@ func describe(s Snapshot, problems Problems) string {
 	for _, r := range s.Recipients {
 		out = append(out, r.Address)
 	}
+	for _, r := range s.Revoked {
+		out = append(out, "-"+r.String())
+	}
 	out = append(out, s.Nodes...)
 	for _, p := range problems {
 		out = append(out, "!"+p.File)
@@ -194,6 +197,19 @@ func TestWatchOnlyChanges(t *testing.T) {
 			t.Fatal("not told")
 		}
 	}
+}
+
+// TestWatchRevoked: who is taken back is told at once, and a file that goes bad takes nobody in again.
+func TestWatchRevoked(t *testing.T) {
+	t.Parallel()
+	f := follow(t, t.TempDir(), WatchOptions{Reread: never})
+	f.wants("")
+	f.write("revoked.d/prober.osaka-1", "")
+	f.wants("-prober.osaka-1")
+	f.write("revoked.d/reader.grafana", "because: it left\n")
+	f.wants("-prober.osaka-1 -reader.grafana")
+	f.write("revoked.d/prober.osaka-1", "before: yesterday\n")
+	f.wants("-prober.osaka-1 -reader.grafana !revoked.d/prober.osaka-1")
 }
 
 // TestWatchLink: a directory that is a symbolic link is followed to where the link leads now.

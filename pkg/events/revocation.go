@@ -58,8 +58,14 @@ func ValidateRevocable(kind CredentialKind, name string) error {
 	if kind == CredentialNode {
 		return fmt.Errorf("credentials of nodes can't be revoked: who has the cluster key makes another; change the key")
 	}
+	if err := oneOf("kind of credential", kind, revocableKinds); err != nil {
+		return err
+	}
 	return ValidateCredential(kind, name)
 }
+
+// revocableKinds are all but that of nodes.
+var revocableKinds = slices.DeleteFunc(slices.Clone(CredentialKinds), func(k CredentialKind) bool { return k == CredentialNode })
 
 func validateRevocations(all []Revocation) error {
 	if len(all) > MaxRevocations {

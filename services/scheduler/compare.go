@@ -9,11 +9,11 @@ import (
 
 // sameContent tells whether two contributions, as a reader gets them, say the same; when they were read doesn't count.
 func sameContent(a, b events.Contribution) bool {
-	return reflect.DeepEqual(a.Checks, b.Checks) && reflect.DeepEqual(a.Recipients, b.Recipients)
+	return reflect.DeepEqual(a.Checks, b.Checks) && reflect.DeepEqual(a.Recipients, b.Recipients) && reflect.DeepEqual(a.Revoked, b.Revoked)
 }
 
-// reflects tells whether a catalog may have been made with this contribution among others: its checks and recipients
-// are there, and what the catalog has from this node is what the node said. The bus may have lost what it was given, if
+// reflects tells whether a catalog may have been made with this contribution among others: its checks, recipients and
+// revocations are there, and what the catalog has from this node is what the node said. The bus may have lost what it was given, if
 // all members lost their disks, and nobody would look at anything any more.
 func reflects(cat events.Catalog, c events.Contribution) bool {
 	mine := map[events.Check]bool{}
@@ -36,6 +36,11 @@ func reflects(cat events.Catalog, c events.Contribution) bool {
 	}
 	for _, r := range c.Recipients {
 		if !told[strings.ToLower(r.Address)] {
+			return false
+		}
+	}
+	for _, r := range c.Revoked {
+		if _, there := cat.Revoked(r.Kind, r.Name, r.Before); !there {
 			return false
 		}
 	}

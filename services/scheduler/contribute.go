@@ -158,7 +158,7 @@ func (c *contributor) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	nothing := c.stored == nil && len(next.Checks)+len(next.Recipients) == 0
+	nothing := c.stored == nil && len(next.Checks)+len(next.Recipients)+len(next.Revoked) == 0
 	if nothing || c.stored != nil && !c.force && sameContent(*c.stored, next) {
 		return nil
 	}
@@ -189,10 +189,10 @@ func (c *contributor) onShelf(ctx context.Context) (*events.Contribution, error)
 func (c *contributor) next(now time.Time) (events.Contribution, error) {
 	var old confdir.Snapshot
 	if c.stored != nil {
-		old.Checks, old.Recipients = c.stored.Checks, c.stored.Recipients
+		old.Checks, old.Recipients, old.Revoked = c.stored.Checks, c.stored.Recipients, c.stored.Revoked
 	}
 	s := confdir.Keep(old, c.want.Snapshot, c.want.Problems)
-	next := events.Contribution{Node: c.node, Checks: s.Checks, Recipients: s.Recipients, Time: now}
+	next := events.Contribution{Node: c.node, Checks: s.Checks, Recipients: s.Recipients, Revoked: s.Revoked, Time: now}
 	data, err := events.Encode(&next)
 	if err != nil {
 		return next, fmt.Errorf("put together what %s says: %w", c.dir, err)

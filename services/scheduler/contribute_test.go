@@ -82,12 +82,11 @@ func contributing(t *testing.T, has ...events.Contribution) *bench {
 	return b
 }
 
-// says lets the directory say something and waits until all is quiet.
+// says lets the directory say something and waits until all is quiet: hosts, and with a minus in front whose credentials
+// are revoked.
 func (b *bench) says(hosts string, bad ...string) {
-	var s confdir.Snapshot
-	for h := range strings.FieldsSeq(hosts) {
-		s.Checks = append(s.Checks, definition(h, time.Second))
-	}
+	c := contribution("tokyo", strings.Fields(hosts)...)
+	s := confdir.Snapshot{Checks: c.Checks, Revoked: c.Revoked}
 	var problems confdir.Problems
 	for _, file := range bad {
 		problems = append(problems, confdir.Problem{File: file, Message: "bad"})
@@ -106,15 +105,24 @@ func (b *bench) wants(step, hosts string, writes int) {
 	for _, d := range c.Checks {
 		got = append(got, d.Host)
 	}
+	for _, r := range c.Revoked {
+		got = append(got, "-"+r.Name)
+	}
 	if !slices.Equal(got, strings.Fields(hosts)) || len(b.puts) != writes || !ok && hosts != "" {
 		b.t.Errorf("%s: the bus has %v after %d writes, want %q after %d", step, got, len(b.puts), hosts, writes)
 	}
 	b.puts = nil
 }
 
+var dayOne = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+
 func contribution(node string, hosts ...string) events.Contribution {
 	c := events.Contribution{Node: node, Time: time.Now()}
 	for _, h := range hosts {
+		if name, ok := strings.CutPrefix(h, "-"); ok {
+			c.Revoked = append(c.Revoked, events.Revocation{Kind: events.CredentialProber, Name: name, Before: dayOne})
+			continue
+		}
 		c.Checks = append(c.Checks, definition(h, time.Second))
 	}
 	return c
@@ -137,6 +145,12 @@ func TestContribute(t *testing.T) {
 		b.wants("while others change", "a b c", 1)
 		b.says("a b")
 		b.wants("a bad file that is removed is gone", "a b", 1)
+		b.says("a b -osaka")
+		b.wants("a revocation", "a b -osaka", 1)
+		b.says("a b", "revoked.d/prober.osaka")
+		b.wants("whose file went bad stays in force", "a b -osaka", 0)
+		b.says("a b")
+		b.wants("and is gone with its file", "a b", 1)
 		b.says("", ".")
 		b.wants("a directory that is missing leaves everything", "a b", 0)
 		b.says("")
@@ -166,6 +180,12 @@ func TestContributeRestart(t *testing.T) {
 		b = contributing(t, contribution("tokyo", "a", "b"))
 		b.says("")
 		b.wants("all files were removed in between", "", 1)
+		b = contributing(t, contribution("tokyo", "a", "-osaka"))
+		b.says("a", "revoked.d")
+		b.wants("the revocations can't be read any more", "a -osaka", 0)
+		b = contributing(t)
+		b.says("-osaka")
+		b.wants("a directory that only revokes", "-osaka", 1)
 	})
 }
 
@@ -250,6 +270,10 @@ func TestContributeLost(t *testing.T) {
 		if writes < 5 || writes > 15 {
 			t.Errorf("written %d times in an hour of quarrel", writes)
 		}
+		b.says("a b -osaka")
+		b.mu.Lock()
+		b.has["tokyo"] = contribution("tokyo", "a", "b")
+		b.mu.Unlock()
 		for range 2 * lastMissed / time.Second {
 			together()
 			time.Sleep(time.Second)
@@ -257,7 +281,7 @@ func TestContributeLost(t *testing.T) {
 		b.mu.Lock()
 		b.puts = nil
 		b.mu.Unlock()
-		b.wants("at last", "a b", 0)
+		b.wants("at last, and the revocation that was lost alone", "a b -osaka", 0)
 	})
 }
 
