@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,7 +55,13 @@ func takePort(addr string) (at *net.TCPAddr, hold int, err error) {
 	if err := l.Close(); err != nil {
 		return nil, -1, err
 	}
-	if hold, err = holdPort(at); err != nil {
+	// A program that another goroutine starts just now has a copy of the listening socket until it executes: milliseconds.
+	hold, err = holdPort(at)
+	for tries := 0; tries < 200 && errors.Is(err, syscall.EADDRINUSE); tries++ {
+		time.Sleep(5 * time.Millisecond)
+		hold, err = holdPort(at)
+	}
+	if err != nil {
 		return nil, -1, fmt.Errorf("hold %s: %w", at, err)
 	}
 	return at, hold, nil
