@@ -213,17 +213,28 @@ esac`
 	}
 }
 
-// TestFuzz: every target is tried, a failing one fails the whole, and no target at all is a failure too.
+// TestFuzz: every target is tried, a failing one or one that doesn't compile fails the whole, and no target at all is a
+// failure too.
 func TestFuzz(t *testing.T) {
 	t.Parallel()
+	const two = "package x\n\nfunc FuzzA(f *testing.F) {\nfunc FuzzB(f *testing.F) {\n"
+	// The stand-in for go "compiles" what it is told to: a test that runs says.
+	compiles := func(says string) string {
+		return `case "$1" in env) pwd;; test) while [ "$1" != -o ]; do shift; done; printf '#!/bin/sh\n%s\n' '` + says + `' >"$2"; chmod +x "$2";; esac`
+	}
 	for name, c := range map[string]struct {
 		source, goSays string
+		only           []string
 		code           int
 		want           string
 	}{
-		"fine":       {"package x\n\nfunc FuzzA(f *testing.F) {\nfunc FuzzB(f *testing.F) {\n", "exit 0", 0, "2 fuzz targets, none failed"},
-		"one fails":  {"package x\n\nfunc FuzzA(f *testing.F) {\nfunc FuzzB(f *testing.F) {\n", `case "$*" in *FuzzA*) exit 1;; esac`, 1, "failed: FuzzA"},
-		"no targets": {"package x\n\nfunc TestA(t *testing.T) {\n", "exit 0", 1, "nothing was tried"},
+		"fine":            {two, compiles("echo ran"), nil, 0, "2 fuzz targets, none failed"},
+		"one fails":       {two, compiles(`case "$*" in *FuzzA*) exit 1;; esac`), nil, 1, "failed: FuzzA\n"},
+		"the last fails":  {two, compiles(`case "$*" in *FuzzB*) exit 1;; esac`), nil, 1, "failed: FuzzB\n"},
+		"only one":        {two, compiles("echo ran"), []string{"FuzzB"}, 0, "1 fuzz targets, none failed"},
+		"no such one":     {two, compiles("echo ran"), []string{"FuzzC"}, 1, "nothing was tried"},
+		"doesn't compile": {two, "exit 1", nil, 1, "failed: FuzzA FuzzB"},
+		"no targets":      {"package x\n\nfunc TestA(t *testing.T) {\n", compiles("echo ran"), nil, 1, "nothing was tried"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -237,7 +248,8 @@ func TestFuzz(t *testing.T) {
 				t.Fatal(err)
 			}
 			program(t, dir, "bin/go", c.goSays)
-			code, out := script(t, dir, []string{"PATH=" + dir + "/bin:" + os.Getenv("PATH")}, "fuzz", "1x")
+			env := []string{"PATH=" + dir + "/bin:" + os.Getenv("PATH")}
+			code, out := script(t, dir, env, "fuzz", append([]string{"1x"}, c.only...)...)
 			if code != c.code || !strings.Contains(out, c.want) {
 				t.Errorf("exit code %d, want %d and %q; it printed:\n%s", code, c.code, c.want, out)
 			}
