@@ -6,6 +6,9 @@ TOOLS   := $(CURDIR)/.cache/bin
 
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(TOOLS)/govulncheck-v1.9.0
+# The newest nfpm whose own dependencies the module proxy gives out.
+NFPM          := $(TOOLS)/nfpm-v2.45.2
+MD2MAN        := $(TOOLS)/go-md2man-v2.0.7
 
 # All modules of the workspace, and every package in them.
 MODULES  := $(shell sed -n 's,^[[:space:]]*\(\./[^ ]*\).*,\1,p' go.work)
@@ -71,9 +74,29 @@ test-upgrade: ## today's dmonitor and a newer one together, one node upgraded at
 	@.ci/need git=git
 	$(GO) test -tags upgrade -count=1 -v -timeout 9m $(TESTFLAGS) ./tests/upgrade
 
+# What to build packages for.
+ARCHS ?= amd64 arm64
+
+.PHONY: deb
+deb: $(NFPM) $(MD2MAN) ## dist/dmonitor_VERSION_ARCH.deb for each of ARCHS (amd64 arm64); the same commit makes the same bytes
+	@mkdir -p .cache && NFPM=$(NFPM) MD2MAN=$(MD2MAN) packaging/build deb $(ARCHS)
+
+.PHONY: tarball
+tarball: $(MD2MAN) ## the same as tarballs for any Linux
+	@mkdir -p .cache && MD2MAN=$(MD2MAN) packaging/build tarball $(ARCHS)
+
+.PHONY: man
+man: $(MD2MAN) ## the manual pages, in dist/man
+	@MD2MAN=$(MD2MAN) packaging/build man
+
+.PHONY: test-deb
+test-deb: $(NFPM) $(MD2MAN) ## the package on a real Debian, and under its systemd; needs root (5 minutes)
+	@.ci/need debootstrap=debootstrap lintian=lintian systemd-nspawn=systemd-container file=file
+	NFPM=$(NFPM) MD2MAN=$(MD2MAN) $(GO) test -tags deb -count=1 -v -timeout 14m $(TESTFLAGS) ./tests/deb
+
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME (10s)
-	@.ci/fuzz $(FUZZTIME)
+fuzz: ## every fuzz target for FUZZTIME (10s); TARGETS="FuzzJudge FuzzWrite" tries those
+	@.ci/fuzz $(FUZZTIME) $(TARGETS)
 
 # How much "make bench" measures: rounds of the runner, tens of seconds of the pipeline, outages told.
 ROUNDS  ?= 10
@@ -131,7 +154,7 @@ reproducible: ## do two builds, in different folders and circumstances, give the
 
 .PHONY: alone
 alone: ## build and vet every module without the workspace, as others would use it
-	@GOWORK=off .ci/each "$(MODULES)" sh -c '$(GO) build ./... && $(GO) vet -tags compose,bench,mta,netns,plugins,upgrade ./...'
+	@GOWORK=off .ci/each "$(MODULES)" sh -c '$(GO) build ./... && $(GO) vet -tags compose,bench,deb,mta,netns,plugins,upgrade ./...'
 
 .PHONY: tidy-check
 tidy-check: ## is every go.mod and go.sum as "go mod tidy" would write it?
@@ -149,6 +172,14 @@ clean: ## remove what was built here
 $(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
+
+$(NFPM):
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+	mv $(TOOLS)/nfpm $@
+
+$(MD2MAN):
+	GOBIN=$(TOOLS) $(GO) install github.com/cpuguy83/go-md2man/v2@v2.0.7
+	mv $(TOOLS)/go-md2man $@
 
 $(GOVULNCHECK):
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0

@@ -51,6 +51,7 @@ type commands struct {
 	Outages  outagesCmd  `cmd:"" help:"List outages, or follow them as they come."`
 	Plugin   pluginCmd   `cmd:"" help:"Run a plugin here, as the prober would, and say how its answer counts."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Complete completeCmd `cmd:"" hidden:"" help:"What the last word may become."`
 }
 
 const description = `dmonitor tells you that something is down only when two or more monitoring hosts see it.
