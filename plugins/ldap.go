@@ -1,0 +1,204 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	directory "github.com/go-ldap/ldap/v3"
+)
+
+const (
+	ldapPort  = 389
+	ldapsPort = 636
+	// startTLS is the name of that operation: RFC 4511, section 4.14.
+	startTLS = "1.3.6.1.4.1.1466.20037"
+)
+
+// ldap is what check_ldap and check_ldaps were asked.
+type ldap struct {
+	call   *call
+	slow   *slow
+	atOnce bool // TLS before anything else
+	port   uint16
+	tls    encryption
+	login  login
+	base   string
+	filter string
+}
+
+func openLDAP(c *call) func(context.Context) outcome  { return newLDAP(c, false).look }
+func openLDAPS(c *call) func(context.Context) outcome { return newLDAP(c, true).look }
+
+func newLDAP(c *call, atOnce bool) *ldap {
+	l := &ldap{call: c, slow: slowness(c), atOnce: atOnce}
+	if atOnce {
+		c.flags.Uint16VarP(&l.port, "port", "p", ldapsPort, "TCP port")
+		l.tls.on = true
+		l.tls.trust.flags(c.flags)
+	} else {
+		c.flags.Uint16VarP(&l.port, "port", "p", ldapPort, "TCP port")
+		l.tls.asks(c, false, "ask for TLS (StartTLS), and fail where the server doesn't have it")
+	}
+	l.login.asks(c)
+	c.flags.StringVarP(&l.base, "base", "b", "", "fail unless something is found below this name, such as dc=example,dc=com")
+	c.flags.StringVarP(&l.filter, "filter", "f", "", "what to look for below --base, such as (uid=jane); without it the base itself")
+	return l
+}
+
+// look binds, anonymously or as the login file says, and reads the root entry, which every server has, and what --base
+// asks for.
+func (l *ldap) look(ctx context.Context) outcome {
+	if l.filter != "" {
+		if _, err := directory.CompileFilter(l.filter); err != nil || l.base == "" {
+			return l.call.misused(fmt.Errorf("filter %s: want one such as (uid=jane), and --base", quote(l.filter)))
+		}
+	}
+	if err := l.login.load(); err != nil {
+		return broken(err)
+	}
+	conn, err := l.call.hear(ctx, l.port)
+	if err != nil {
+		return broken(err)
+	}
+	defer bound(ctx, conn)()
+	if l.tls.on {
+		var o outcome
+		if conn, o = l.encrypt(ctx, conn); conn == nil {
+			return o
+		}
+	}
+	if l.login.given() {
+		if err := l.login.mayTell(conn, conn.encrypted); err != nil {
+			return broken(err)
+		}
+	}
+	return l.call.answered(l.slow, l.talk(ctx, conn))
+}
+
+// encrypt begins TLS, after asking for it where that is needed. The request is made here because the library forgets
+// what is wrong with a certificate.
+func (l *ldap) encrypt(ctx context.Context, conn *talk) (*talk, outcome) {
+	const when = "before it said whether it has TLS"
+	if l.atOnce {
+		return l.call.secure(ctx, conn, &l.tls)
+	}
+	request := ber.NewSequence("LDAPMessage")
+	request.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "MessageID"))
+	operation := ber.Encode(ber.ClassApplication, ber.TypeConstructed, directory.ApplicationExtendedRequest, nil, "ExtendedRequest")
+	operation.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, startTLS, "StartTLS"))
+	request.AppendChild(operation)
+	_, err := conn.Write(request.Bytes())
+	if err != nil {
+		return nil, l.call.lost(ctx, conn, "LDAP", when, err)
+	}
+	answer, err := ber.ReadPacket(conn)
+	if err != nil {
+		return nil, l.call.lost(ctx, conn, "LDAP", when, err)
+	}
+	if err := directory.GetLDAPError(answer); err != nil {
+		if said, ok := serverSaid(err); ok {
+			return nil, fail("%s does no TLS: it said %s", portOf(conn), said)
+		}
+		return nil, l.call.lost(ctx, conn, "LDAP", when, err)
+	}
+	return l.call.secure(ctx, conn, &l.tls)
+}
+
+func (l *ldap) talk(ctx context.Context, conn *talk) outcome {
+	// The library is told by the connection's own deadline when to give up; a limit of its own would only hide which
+	// side was slow.
+	server := directory.NewConn(conn, conn.encrypted)
+	server.Start()
+	defer server.Close()
+	o := good("ldap takes clients")
+	if l.login.given() {
+		if err := server.Bind(l.login.user, l.login.password); err != nil {
+			return l.refused(ctx, conn, "before it answered the bind", err)
+		}
+		o = good("ldap lets %s in", quote(l.login.user))
+	} else if err := server.UnauthenticatedBind(""); err != nil {
+		o = l.refused(ctx, conn, "before it answered the bind", err)
+		if o.exit != exitOK || l.base != "" {
+			return o
+		}
+	}
+	conn.understand()
+	if _, err := l.search(server, "", directory.ScopeBaseObject, "(objectClass=*)"); err != nil {
+		return l.refused(ctx, conn, "before it answered the search for its root entry", err)
+	}
+	if l.base == "" {
+		return o
+	}
+	return l.find(ctx, conn, server, o)
+}
+
+// find looks for what --base and --filter ask for.
+func (l *ldap) find(ctx context.Context, conn *talk, server *directory.Conn, o outcome) outcome {
+	scope, filter := directory.ScopeBaseObject, "(objectClass=*)"
+	what := quote(l.base)
+	if l.filter != "" {
+		scope, filter = directory.ScopeWholeSubtree, l.filter
+		what = quote(l.filter) + " below " + quote(l.base)
+	}
+	n, err := l.search(server, l.base, scope, filter)
+	switch {
+	case directory.IsErrorWithCode(err, directory.LDAPResultNoSuchObject), err == nil && n == 0:
+		return fail("ldap is up, but finds no %s", what)
+	case err != nil:
+		return l.refused(ctx, conn, "before it answered the search for "+what, err)
+	}
+	o.text += " and finds " + what
+	return o
+}
+
+// search returns how many entries there are, 1 if there are more than the server may send.
+func (l *ldap) search(server *directory.Conn, base string, scope int, filter string) (int, error) {
+	seconds := max(1, int((l.call.budget - time.Since(l.call.start)).Seconds()))
+	found, err := server.Search(directory.NewSearchRequest(base, scope, directory.NeverDerefAliases, 1, seconds, false, filter, []string{"1.1"}, nil))
+	if directory.IsErrorWithCode(err, directory.LDAPResultSizeLimitExceeded) {
+		return 1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(found.Entries), nil
+}
+
+// refused is the outcome of an error the server sent, or of a talk that broke off.
+func (l *ldap) refused(ctx context.Context, conn *talk, when string, err error) outcome {
+	said, ok := serverSaid(err)
+	if !ok {
+		return l.call.lost(ctx, conn, "LDAP", when, err)
+	}
+	switch {
+	case directory.IsErrorAnyOf(err, directory.LDAPResultInvalidCredentials, directory.LDAPResultInappropriateAuthentication,
+		directory.LDAPResultInsufficientAccessRights, directory.LDAPResultAuthMethodNotSupported,
+		directory.LDAPResultConfidentialityRequired, directory.LDAPResultStrongAuthRequired):
+		if l.login.given() {
+			return unknown("ldap is up, but refuses the login of this node: %s", said)
+		}
+		if l.base != "" {
+			return unknown("ldap is up, but doesn't tell that without --login-file: %s", said)
+		}
+		return good("ldap takes clients, and refuses who has no login: %s", said)
+	case directory.IsErrorAnyOf(err, directory.LDAPResultInvalidDNSyntax):
+		return unknown("ldap is up, but it can't make sense of what this node asks for: %s", said)
+	}
+	return fail("ldap says %s", said)
+}
+
+// serverSaid is a result other than success in the server's words; false if the error is something else.
+func serverSaid(err error) (string, bool) {
+	said, ok := errors.AsType[*directory.Error](err)
+	if !ok || said.ResultCode >= directory.ErrorNetwork {
+		return "", false
+	}
+	name := fmt.Sprintf("%s (%d)", directory.LDAPResultCodeMap[said.ResultCode], said.ResultCode)
+	if said.Err != nil && said.Err.Error() != "" {
+		name += ", " + sentence(said.Err.Error())
+	}
+	return name, true
+}

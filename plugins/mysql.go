@@ -1,0 +1,227 @@
+package plugins
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	driverof "github.com/go-sql-driver/mysql"
+)
+
+const mysqlPort = 3306
+
+// Errors of MySQL and MariaDB that mean something of their own here.
+const (
+	mysqlHostBlocked   = 1129 // ER_HOST_IS_BLOCKED
+	mysqlHostRefused   = 1130 // ER_HOST_NOT_PRIVILEGED
+	mysqlDBDenied      = 1044 // ER_DBACCESS_DENIED_ERROR
+	mysqlDenied        = 1045 // ER_ACCESS_DENIED_ERROR
+	mysqlSyntax        = 1064 // ER_PARSE_ERROR
+	mysqlTableDenied   = 1142 // ER_TABLEACCESS_DENIED_ERROR
+	mysqlColumnDenied  = 1143 // ER_COLUMNACCESS_DENIED_ERROR
+	mysqlNeedsRight    = 1227 // ER_SPECIFIC_ACCESS_DENIED_ERROR
+	mysqlNoPassword    = 1698 // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+	mysqlNotEncrypted  = 3159 // ER_SECURE_TRANSPORT_REQUIRED
+	mysqlLateMariaDB   = 1969 // ER_STATEMENT_TIMEOUT
+	mysqlLateMySQL     = 3024 // ER_QUERY_TIMEOUT
+	mysqlAccountLocked = 3118 // ER_ACCOUNT_HAS_BEEN_LOCKED
+	mysqlExpired       = 1862 // ER_MUST_CHANGE_PASSWORD_LOGIN
+)
+
+// mysql is what check_mysql was asked.
+type mysql struct {
+	call     *call
+	slow     *slow
+	port     uint16
+	database string
+	tls      encryption
+	login    login
+	query    query
+	lag      lag
+	used     share
+
+	conn    *talk
+	dialErr error
+}
+
+func openMySQL(c *call) func(context.Context) outcome {
+	m := &mysql{call: c, slow: slowness(c)}
+	c.flags.Uint16VarP(&m.port, "port", "p", mysqlPort, "TCP port")
+	c.flags.StringVarP(&m.database, "database", "d", "", "database to connect to (none)")
+	m.tls.asks(c, false, "use TLS, and fail where the server doesn't")
+	m.login.asks(c)
+	m.query.asks(c)
+	m.lag.asks(c, "a replica is behind by")
+	m.used.asks(c, "connections", "the connections")
+	return m.look
+}
+
+// look gets as far with the server as there is a login for. Without one a login is tried all the same, and refused: a
+// server counts who leaves after its greeting, and in the end blocks the whole node (max_connect_errors).
+func (m *mysql) look(ctx context.Context) outcome {
+	if err := m.check(); err != nil {
+		return m.call.misused(err)
+	}
+	if err := m.login.load(); err != nil {
+		return broken(err)
+	}
+	conf, err := m.config()
+	if err != nil {
+		return broken(err)
+	}
+	connector, err := driverof.NewConnector(conf)
+	if err != nil {
+		return m.call.misused(err)
+	}
+	db, err := connect(ctx, connector)
+	if m.conn != nil {
+		defer bound(ctx, m.conn)()
+	}
+	if err != nil {
+		return m.call.answered(m.slow, m.refused(ctx, "before it said whether it takes clients", err))
+	}
+	defer db.Close()
+	o := good("mysql %s lets %s in", quote(mysqlVersion(m.conn.start())), conf.User)
+	if m.login.given() {
+		o = m.ask(ctx, db, o)
+	}
+	return m.call.answered(m.slow, o)
+}
+
+func (m *mysql) check() error {
+	if !m.login.given() && (m.lag.asked() || m.used.asked()) {
+		return errors.New("--lag-… and --connections-… need --login-file")
+	}
+	return m.query.check(m.call, &m.login)
+}
+
+// config is what the driver is to do.
+func (m *mysql) config() (*driverof.Config, error) {
+	conf := driverof.NewConfig()
+	conf.User, conf.Passwd, conf.DBName = anonymous, "", m.database
+	if m.login.given() {
+		conf.User, conf.Passwd = m.login.user, m.login.password
+	}
+	conf.Net, conf.Addr = "tcp", net.JoinHostPort(m.call.host, strconv.Itoa(int(m.port)))
+	conf.Logger = &driverof.NopLogger{}
+	conf.AllowCleartextPasswords = true // where mayTell allows it
+	conf.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := m.call.hear(ctx, m.port)
+		if err != nil {
+			m.dialErr = err
+			return nil, err
+		}
+		if end, ok := ctx.Deadline(); ok {
+			_ = conn.SetDeadline(end) // fails only on a closed connection, and then the next read says so
+		}
+		m.conn = conn
+		conf.AllowCleartextPasswords = m.login.mayTell(conn, m.tls.on) == nil
+		return conn, nil
+	}
+	if m.tls.on {
+		var err error
+		if conf.TLS, err = m.tls.config(m.call.host); err != nil {
+			return nil, err
+		}
+	}
+	return conf, nil
+}
+
+func connect(ctx context.Context, connector driver.Connector) (conn driver.Conn, err error) {
+	defer rescue(&err)
+	return connector.Connect(ctx)
+}
+
+// refused is the outcome of an error the server sent, or of a talk that broke off.
+func (m *mysql) refused(ctx context.Context, when string, err error) outcome {
+	if m.dialErr != nil {
+		return broken(m.dialErr)
+	}
+	version := mysqlVersion(m.conn.start())
+	said, ok := errors.AsType[*driverof.MySQLError](err)
+	if !ok {
+		return m.broke(ctx, when, version, err)
+	}
+	refusal := fmt.Sprintf("%s (%d)", sentence(said.Message), said.Number)
+	switch said.Number {
+	case mysqlHostBlocked:
+		return unknown("mysql has blocked this node, as too many of its connections broke off: %s", refusal)
+	case mysqlDenied, mysqlDBDenied, mysqlNoPassword, mysqlHostRefused, mysqlNotEncrypted, mysqlAccountLocked, mysqlExpired:
+		if !m.login.given() {
+			return good("mysql %s takes clients, and refuses who has no login: %s", quote(version), refusal)
+		}
+		return unknown("mysql is up, but refuses the login of this node: %s", refusal)
+	case mysqlSyntax, mysqlTableDenied, mysqlColumnDenied, mysqlNeedsRight:
+		return unknown("mysql is up, but it doesn't do what this node asks for: %s", refusal)
+	case mysqlLateMariaDB, mysqlLateMySQL:
+		return fail("mysql had no answer to the query within %s: %s", span(m.call.budget), refusal)
+	}
+	return fail("mysql says %s", refusal)
+}
+
+// broke is the outcome of an error that isn't the server's own word.
+func (m *mysql) broke(ctx context.Context, when, version string, err error) outcome {
+	switch {
+	case version == "":
+	case errors.Is(err, driverof.ErrNoTLS):
+		return fail("%s has no TLS", portOf(m.conn))
+	case errors.Is(err, driverof.ErrCleartextPassword):
+		return unknown("mysql is up, but wants the password in the clear: use --tls, or --cleartext if nobody else is on the way")
+	case errors.Is(err, driverof.ErrUnknownPlugin), errors.Is(err, driverof.ErrOldPassword), errors.Is(err, driverof.ErrNativePassword):
+		if !m.login.given() {
+			return good("mysql %s takes clients: it asks for a login", quote(version))
+		}
+		return unknown("mysql is up, but wants a way to log in that this plugin doesn't have: %v", err)
+	case m.tls.on && !errors.Is(err, driverof.ErrInvalidConn):
+		return m.call.insecure(ctx, m.conn, &m.tls, err)
+	}
+	if version != "" {
+		m.conn.understand()
+	}
+	return m.call.lost(ctx, m.conn, "MySQL", when, err)
+}
+
+// ask puts the questions that need a login.
+func (m *mysql) ask(ctx context.Context, db driver.Conn, o outcome) outcome {
+	q := &mysqlTalk{ctx, db}
+	err := q.prepare(strings.Contains(mysqlVersion(m.conn.start()), "MariaDB"), max(time.Millisecond, m.call.budget-time.Since(m.call.start)))
+	if err == nil && m.lag.asked() {
+		o, err = m.replication(q, o)
+	}
+	if err == nil && m.used.asked() {
+		var used, limit mysqlRow
+		if used, err = q.first("SHOW GLOBAL STATUS LIKE 'Threads_connected'"); err == nil {
+			limit, err = q.first("SELECT @@max_connections")
+		}
+		if err == nil {
+			o = m.used.judge(o, "connections", used.number(1), limit.number(0))
+		}
+	}
+	if err == nil && m.query.sql != "" {
+		var row mysqlRow
+		if row, err = q.first(m.query.sql); err == nil {
+			value, some := row.at(0)
+			o = m.query.judge(o, value, !some, len(row.values) == 0)
+		}
+	}
+	if err != nil {
+		return m.refused(ctx, "before it answered a query", err)
+	}
+	return o
+}
+
+// mysqlVersion is the version in a greeting: after the packet's length and number, and the protocol's number, 10, up to
+// a zero. It is empty if this is no greeting.
+func mysqlVersion(first []byte) string {
+	if len(first) < 6 || first[3] != 0 || first[4] != 10 {
+		return ""
+	}
+	version, _, _ := bytes.Cut(first[5:], []byte{0})
+	return string(version)
+}
