@@ -22,12 +22,14 @@ func FuzzPage(f *testing.F) {
 		}
 		return n
 	}
+	b, err := New(Options{Log: zerolog.Nop()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _, _ = b.smtp.Close(), b.http.Close() })
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		page := func(raw []byte) string {
-			b, err := New(Options{Log: zerolog.Nop()})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b.store = newStore(defaultMails, maxStored)
 			b.store.add("a@b", []string{"c@d", string(raw[:min(len(raw), 20)])}, raw, time.Unix(1_800_000_000, 0))
 			w := httptest.NewRecorder()
 			b.handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
