@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/textproto"
 	"strings"
 	"time"
 )
@@ -24,9 +23,10 @@ const (
 // aGreeting is the first stage of every conversation: these servers speak first.
 const aGreeting = "a greeting"
 
-// dialogue is a conversation with a server that greets and then answers commands, line by line. net/textproto finds the
-// lines. The clients there are for these protocols do much more than to greet (they log in, send and fetch), and they
-// don't keep what a server said that speaks another protocol, or stopped half-way, which is what people need to know.
+// dialogue is a conversation with a server that greets and then answers commands, line by line. The clients there are for
+// these protocols do much more than to greet (they log in, send and fetch), and they don't keep what a server said that
+// speaks another protocol, or stopped half-way, which is what people need to know. net/textproto takes what came before
+// a connection broke for a whole line, "250 o" as well as "+OK", so that lines are found here.
 //
 // Its errors are ready to be told: they say where, what was waited for, and what came instead.
 type dialogue struct {
@@ -36,7 +36,8 @@ type dialogue struct {
 	enc   *tlsWish
 
 	conn  *tape
-	lines *textproto.Reader
+	lines *bufio.Reader
+	eol   string // how lines to the server end
 	stage string // what is being waited for, in words
 	hint  string // what silence may mean
 	lost  bool   // there is nobody, or nobody of that protocol, to say more to
@@ -67,7 +68,7 @@ func (t *tape) Read(p []byte) (int, error) {
 // on goes on with the conversation on another connection: the first one, and later TLS in it.
 func (d *dialogue) on(conn net.Conn) {
 	d.conn = &tape{Conn: conn, left: d.limit}
-	d.lines = textproto.NewReader(bufio.NewReader(d.conn))
+	d.lines = bufio.NewReader(d.conn)
 }
 
 // wait names what the next reads are for.
@@ -77,17 +78,17 @@ func (d *dialogue) wait(stage string) {
 
 // line reads one line, without its end.
 func (d *dialogue) line() (string, error) {
-	line, err := d.lines.ReadLine()
+	line, err := d.lines.ReadString('\n') // at most d.limit bytes
 	if err != nil {
 		return "", d.broke(err)
 	}
-	return line, nil
+	return strings.TrimRight(line, "\r\n"), nil
 }
 
 // say sends a command. What is waited for from then on is an answer to it.
 func (d *dialogue) say(command string) error {
 	d.wait("an answer to " + command)
-	if _, err := io.WriteString(d.conn, command+"\r\n"); err != nil {
+	if _, err := io.WriteString(d.conn, command+d.eol); err != nil {
 		return d.broke(err)
 	}
 	return nil
@@ -98,7 +99,7 @@ func (d *dialogue) say(command string) error {
 func (d *dialogue) leave(ctx context.Context, command string) {
 	_ = d.conn.SetDeadline(sooner(ctx, leaveWait))
 	if command != "" && !d.lost && d.say(command) == nil {
-		_, _ = io.Copy(io.Discard, d.lines.R)
+		_, _ = io.Copy(io.Discard, d.lines)
 	}
 	_ = d.conn.Close()
 }

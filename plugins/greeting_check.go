@@ -15,13 +15,14 @@ type greeter struct {
 	proto  string // "SMTP"
 	limit  int    // bytes of the server's part
 	quit   string // how to take leave; empty: by hanging up
+	eol    string // how lines to the server end
 	port   uint16
 	expect string
 	enc    tlsWish
 }
 
 func newGreeter(c *call, proto string, port uint16, quit string) *greeter {
-	g := &greeter{call: c, slow: slowness(c), proto: proto, limit: maxTalk, quit: quit}
+	g := &greeter{call: c, slow: slowness(c), proto: proto, limit: maxTalk, quit: quit, eol: "\r\n"}
 	c.flags.Uint16VarP(&g.port, "port", "p", port, "TCP port")
 	c.flags.StringVarP(&g.expect, "expect", "e", "", "this must be in the greeting")
 	return g
@@ -41,7 +42,7 @@ func (g *greeter) look(ctx context.Context, talk func(*dialogue) error) outcome 
 		return broken(err)
 	}
 	defer bound(ctx, conn)()
-	d := &dialogue{call: g.call, proto: g.proto, limit: g.limit, enc: &g.enc}
+	d := &dialogue{call: g.call, proto: g.proto, limit: g.limit, eol: g.eol, enc: &g.enc}
 	d.on(conn)
 	err = g.converse(d, talk)
 	if errors.Is(ctx.Err(), context.Canceled) {

@@ -67,10 +67,10 @@ func (d *dialogue) upgrade(offered bool, command string, ask func() (said string
 	case !ok:
 		d.warn = append(d.warn, fmt.Sprintf("it offers %s and answers it with %s", command, inFull(said)))
 		return false, nil
-	case d.lines.R.Buffered() > 0:
+	case d.lines.Buffered() > 0:
 		// What comes before the handshake may be anybody's: a client that goes on reading it as part of what is
 		// encrypted would believe it.
-		rest, _ := d.lines.R.Peek(d.lines.R.Buffered())
+		rest, _ := d.lines.Peek(d.lines.Buffered())
 		return false, fmt.Errorf("%s goes on talking without TLS after it agreed to %s: it said %s", portOf(d.conn), command, quote(string(rest)))
 	}
 	return true, d.encrypt()

@@ -28,7 +28,7 @@ const (
 // rsync is check_rsync: the daemon must greet and tell its modules, or have the one of --module. Nothing is copied.
 func rsync(c *call) func(context.Context) outcome {
 	g := newGreeter(c, "rsync", rsyncPort, "")
-	g.limit = maxModules
+	g.limit, g.eol = maxModules, "\n"
 	module := c.flags.StringP("module", "m", "", "it must have this module")
 	return func(ctx context.Context) outcome {
 		if err := moduleName(*module); err != nil {
