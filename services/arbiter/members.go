@@ -104,7 +104,9 @@ func readNodes(data string) (map[string]string, error) {
 	if err := json.Unmarshal(text, &nodes); err != nil {
 		return nil, fmt.Errorf("read which nodes there were: %s: %w", filepath.Join(data, nodesFile), err)
 	}
-	maps.DeleteFunc(nodes, func(name, _ string) bool { return events.ValidateNode(name) != nil })
+	maps.DeleteFunc(nodes, func(name, site string) bool {
+		return events.ValidateNode(name) != nil || site != "" && events.ValidateNode(site) != nil
+	})
 	return nodes, nil
 }
 
