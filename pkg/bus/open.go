@@ -16,14 +16,20 @@ import (
 
 	"github.com/dmonitor/dmonitor/pkg/bus/embed"
 	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/pkg/key"
 )
 
 // Options say how this process takes part in the bus.
 type Options struct {
 	// URL is where to connect, a comma-separated list (DMONITOR_BUS_URL). Empty: embed a member.
 	URL string
-	// Creds is a NATS credentials file (DMONITOR_BUS_CREDS), used with URL.
+	// Creds is a credentials file (DMONITOR_BUS_CREDS), used with URL. With the member's certificate authority in it the
+	// connection is TLS, and a member that can't prove itself by that is refused.
 	Creds string
+	// Key is asked for the cluster key in force at each handshake; nil: there is none. A member lets in only those who have
+	// that key or a credential made with it. With URL and without Creds the process makes itself a credential that allows
+	// everything. What it returns may change, but not from nothing to something while the bus is open; see KeyChanged.
+	Key key.Source
 	// Plain has a process with URL use no stream and no bucket: it makes no JetStream call, and is ready when it is
 	// connected. It may then live with a credential that allows none, such as a prober's.
 	Plain bool
@@ -42,7 +48,7 @@ type Options struct {
 	Advertise string
 	// Data is the data folder (DMONITOR_DATA), made if missing. One process at a time.
 	Data string
-	// Insecure allows Listen and ClientListen to be reachable from other hosts (DMONITOR_INSECURE).
+	// Insecure allows Listen and ClientListen to be reachable from other hosts without a key (DMONITOR_INSECURE).
 	Insecure bool
 	// Log is where the bus tells of its troubles.
 	Log zerolog.Logger
@@ -103,17 +109,23 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 	b.closing, b.begin = context.WithCancel(context.Background())
 	opts := b.connOptions()
 	if o.embeds() {
+		b.memory.folder = o.Data
 		srv, err := embed.Start(ctx, embed.Options{
 			Name: o.Node, Nodes: o.Nodes, Listen: o.Listen, ClientListen: o.ClientListen, Advertise: o.Advertise,
-			Data: o.Data, MaxPayload: events.MaxMessage + spareBytes, Insecure: o.Insecure, Log: o.Log,
+			Data: o.Data, MaxPayload: events.MaxMessage + spareBytes, Insecure: o.Insecure, Key: o.Key, Refuses: b.remembersRevoked(),
+			Log: o.Log,
 		})
 		if err != nil {
 			return nil, err
 		}
-		b.srv, b.memory.folder = srv, o.Data
+		b.srv = srv
 		opts = append(opts, nats.InProcessServer(srv)) // stays with its own server, whatever happens
-	} else if o.Creds != "" {
-		opts = append(opts, nats.UserCredentials(o.Creds))
+	} else {
+		proof, err := o.prove()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, proof...)
 	}
 	err := b.connect(opts)
 	if err == nil && b.srv != nil {
@@ -140,6 +152,7 @@ func (b *Bus) join(ctx context.Context) error {
 		b.closePast()
 		return fmt.Errorf("answer the other members: %w", err)
 	}
+	b.background(b.followRevoked)
 	if !b.srv.Clustered() {
 		return nil
 	}

@@ -150,7 +150,9 @@ func TestOpenRefuses(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { used.Close() }) // not defer: the subtests run after this function has returned
 	two := []string{"a.example.com:2929", "b.example.com:2929"}
-	const open = "nothing is encrypted yet, and anybody who reaches this address could read and write the bus, so only loopback addresses are allowed for "
+	const open = "there is no cluster key, and anybody who reaches this address could read and write the bus, so only loopback addresses are allowed for "
+	const make = "; make a key (dmonitor keygen) and put the same file on every node (DMONITOR_KEY_FILE), or set "
+	const trust = ", or DMONITOR_INSECURE=true on a network you trust"
 	const inUse = "; another process, perhaps another dmonitor, listens there: stop it, or choose another address"
 
 	for name, c := range map[string]struct {
@@ -159,19 +161,19 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"cluster on all interfaces": {
 			bus.Options{Nodes: two, Listen: ":2929"},
-			`DMONITOR_LISTEN=":2929": ` + open + `the cluster; set DMONITOR_INSECURE=true on a network you trust, or DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine`,
+			`DMONITOR_LISTEN=":2929": ` + open + "the cluster" + make + "DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine" + trust,
 		},
 		"cluster by default": {
 			bus.Options{Nodes: two},
-			`DMONITOR_LISTEN=":2929": ` + open + `the cluster; set DMONITOR_INSECURE=true on a network you trust, or DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine`,
+			`DMONITOR_LISTEN=":2929": ` + open + "the cluster" + make + "DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine" + trust,
 		},
 		"clients on all interfaces": {
 			bus.Options{ClientListen: "0.0.0.0:4222"},
-			`DMONITOR_CLIENT_LISTEN="0.0.0.0:4222": ` + open + `clients; set DMONITOR_CLIENT_LISTEN=127.0.0.1:4222, or DMONITOR_INSECURE=true on a network you trust`,
+			`DMONITOR_CLIENT_LISTEN="0.0.0.0:4222": ` + open + "clients" + make + "DMONITOR_CLIENT_LISTEN=127.0.0.1:4222 to keep to this host" + trust,
 		},
 		"clients on a public name": {
 			bus.Options{ClientListen: "mon1.example.com:4222"},
-			`DMONITOR_CLIENT_LISTEN="mon1.example.com:4222": ` + open + `clients; set DMONITOR_CLIENT_LISTEN=127.0.0.1:4222, or DMONITOR_INSECURE=true on a network you trust`,
+			`DMONITOR_CLIENT_LISTEN="mon1.example.com:4222": ` + open + "clients" + make + "DMONITOR_CLIENT_LISTEN=127.0.0.1:4222 to keep to this host" + trust,
 		},
 		"no port": {
 			bus.Options{ClientListen: "127.0.0.1"},

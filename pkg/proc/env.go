@@ -35,9 +35,10 @@ type Env struct {
 	Nodes        []string      `env:"NODES" help:"members of the bus, as a:2929,b:2929 (default: nodes.txt)"`
 	Listen       string        `env:"LISTEN" envDefault:":2929" help:"cluster address of this node"`
 	ClientListen string        `env:"CLIENT_LISTEN" envDefault:"127.0.0.1:4222" help:"address for NATS clients: other tools, the command line"`
-	Insecure     bool          `env:"INSECURE" help:"listen beyond loopback although nothing is encrypted: only on a network you trust"`
+	KeyFile      string        `env:"KEY_FILE" help:"the cluster key, the same file on every node (default: cluster.key in the configuration folder, if it is there)"`
+	Insecure     bool          `env:"INSECURE" help:"listen beyond loopback without a cluster key: only on a network you trust"`
 	BusURL       string        `env:"BUS_URL" help:"connect to this bus instead of carrying one: nats://a:4222,nats://b:4222"`
-	BusCreds     string        `env:"BUS_CREDS" help:"NATS credentials file to connect with"`
+	BusCreds     string        `env:"BUS_CREDS" help:"credentials file to connect with, as dmonitor creds makes it (default: the cluster key, if it is there)"`
 	SMTPURL      string        `env:"SMTP_URL" envDefault:"smtp://localhost:25" help:"mail server: smtp://, smtps://, with user:password@ if it wants one"`
 	SMTPPassword string        `env:"SMTP_PASSWORD_FILE" help:"file that holds the mail server's password"`
 	MailFrom     string        `env:"MAIL_FROM" help:"sender of the mails (default: dmonitor@ the host's name)"`

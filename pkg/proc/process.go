@@ -47,6 +47,7 @@ type Process struct {
 	nodes   []string // in force
 	refused []string // what nodes.txt says, and can't be
 
+	key      *keyring
 	patience time.Duration // LogPatience
 	plain    bool          // see Plain
 }
@@ -78,7 +79,10 @@ func Start(ctx context.Context, e Env, log zerolog.Logger, options ...Option) (*
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	p := &Process{Env: e, Log: log}
+	p := &Process{Env: e, Log: log, key: &keyring{}}
+	if err := p.openKey(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
 	for _, o := range options {
 		o(p)
 	}
@@ -91,7 +95,7 @@ func (p *Process) open(ctx context.Context, nodes []string) (*Process, error) {
 	b, err := bus.Open(ctx, bus.Options{
 		URL: e.BusURL, Creds: e.BusCreds, Node: e.Node, Site: e.Site, Version: Version(), Nodes: nodes, Listen: e.Listen,
 		ClientListen: e.ClientListen, Data: e.Data, Insecure: e.Insecure, Log: log,
-		Plain: p.plain && e.BusURL != "",
+		Plain: p.plain && e.BusURL != "", Key: p.key.source(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the bus: %w", err)
@@ -99,6 +103,7 @@ func (p *Process) open(ctx context.Context, nodes []string) (*Process, error) {
 	metrics := newRegistry()
 	return &Process{
 		Env: e, Log: log, Bus: b, nodes: nodes, Metrics: metrics, HTTP: newPages(metrics), patience: LogPatience, plain: p.plain,
+		key: p.key,
 	}, nil
 }
 
@@ -171,6 +176,7 @@ func (p *Process) runAll(ctx context.Context, parts []Part, super *supervisor) e
 	group.Go(func() error { super.watch(ctx, p, parts, ready); return nil })
 	group.Go(func() error { return p.serveHTTP(ctx) })
 	group.Go(func() error { return p.watchNodes(ctx) })
+	group.Go(func() error { return p.watchKey(ctx) })
 	begin := make(chan struct{})
 	if slices.ContainsFunc(parts, func(part Part) bool { return part.AwaitsLog }) {
 		group.Go(func() error { p.awaitLog(ctx, ready, begin); return nil })

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/dmonitor/dmonitor/pkg/key"
 )
 
 // quiet is how long a line of the server is not repeated: while a member is away the server says so every second.
@@ -22,12 +24,49 @@ type serverLog struct {
 	failed func(error)
 	taken  func(line string) // another member has this name
 
+	strangers *throttle
+
 	mu   sync.Mutex
 	last map[string]time.Time // when a line was written, its numbers left out
 }
 
+// mostLines is how many different lines are told apart: a stranger may have the server say whatever it likes.
+const mostLines = 1000
+
 func newServerLog(log zerolog.Logger, failed func(error), taken func(string)) *serverLog {
-	return &serverLog{log: log, failed: failed, taken: taken, last: map[string]time.Time{}}
+	return &serverLog{log: log, failed: failed, taken: taken, strangers: newThrottle(), last: map[string]time.Time{}}
+}
+
+// stranger says that somebody at an address of the members' port doesn't have our cluster key, or has one and we don't.
+func (l *serverLog) stranger(addr, why string) {
+	if l.strangers.due(hostOf(addr), time.Now()) {
+		l.log.Error().Msgf("no connection to the node at %s, which doesn't have our cluster key (or has none): %s. "+
+			"All nodes need the same cluster.key (DMONITOR_KEY_FILE): copy it from a node that works, mode 0600", addr, why)
+	}
+}
+
+// handshake matches what the server says when a handshake between members has failed.
+var handshake = regexp.MustCompile(`^(\S+) - rid:\d+ - TLS route handshake error: (.*)$`)
+
+// tell has the server's words on a failed handshake said in ours. Somebody who only looks whether the port is open is no
+// news.
+func (l *serverLog) tell(line string) bool {
+	m := handshake.FindStringSubmatch(line)
+	if m == nil {
+		return false
+	}
+	addr, what := m[1], m[2]
+	switch {
+	case strings.Contains(what, key.ErrOtherKey.Error()):
+		l.stranger(addr, errOtherKey.Error())
+	case strings.Contains(what, "first record does not look like a TLS handshake"), strings.Contains(what, "didn't provide a certificate"):
+		l.stranger(addr, errNoKeyThere.Error())
+	case strings.Contains(what, "remote error: tls:"):
+		l.stranger(addr, errNotTaken.Error())
+	default:
+		l.log.Debug().Msg("bus: " + line)
+	}
+	return true
 }
 
 // Noticef writes at debug level: what the server finds notable is of no interest to who runs dmonitor.
@@ -44,6 +83,8 @@ func (l *serverLog) Warnf(format string, v ...any) { l.write(zerolog.WarnLevel, 
 func (l *serverLog) Errorf(format string, v ...any) {
 	if line := fmt.Sprintf(format, v...); strings.Contains(line, "duplicate name") {
 		l.taken(line)
+		return
+	} else if l.tell(line) {
 		return
 	} else if strings.HasSuffix(line, "our server was removed from the cluster") {
 		l.log.Error().Msg("this node was taken out of the bus: the other members don't list it any more")
@@ -75,6 +116,8 @@ var expected = regexp.MustCompile("^(" + strings.Join([]string{
 		`Recovering stream state from index errored: prior state file)$`,
 	"Failed to install snapshot for .*: store is closed",
 	"Plaintext passwords detected",                                                      // userAnybody has none
+	"TLS certificate chain and hostname of solicited routes will not be verified",       // package key verifies the chain
+	`\S+ - cid:\d+ - .*authentication error`,                                            // gate has said who, and why
 	`\s*Error recreating stream ".*": replicas > 1 not supported in non-clustered mode`, // carried back; see carryBack
 	`\S+ - rid:\d+ - (Error flushing|Route Error 'Stale Connection')`,
 }, "|") + ")")
@@ -100,7 +143,7 @@ func (l *serverLog) said(what string) bool {
 	defer l.mu.Unlock()
 	now := time.Now()
 	maps.DeleteFunc(l.last, func(_ string, at time.Time) bool { return now.Sub(at) >= quiet })
-	if _, ok := l.last[what]; ok {
+	if _, ok := l.last[what]; ok || len(l.last) >= mostLines {
 		return true
 	}
 	l.last[what] = now

@@ -6,37 +6,7 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nkeys"
 )
-
-// userAnybody is who connects without a name and without a password: as if there were no users at all.
-const userAnybody = "anybody"
-
-// users lets this process, and nobody else, connect to the system account, which may remove members: the key is made
-// anew at each start, and never leaves the process.
-func (s *Server) users(conf *server.Options) error {
-	key, err := nkeys.CreateUser()
-	if err != nil {
-		return fmt.Errorf("make a key for the system account: %w", err)
-	}
-	s.systemUser, err = key.PublicKey()
-	if err != nil {
-		return fmt.Errorf("make a key for the system account: %w", err)
-	}
-	s.systemKey = key
-	system := server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
-	conf.Accounts = append(conf.Accounts, system)
-	conf.SystemAccount = system.Name
-	conf.Nkeys = []*server.NkeyUser{{Nkey: s.systemUser, Account: system}}
-	conf.Users = []*server.User{{Username: userAnybody}}
-	conf.NoAuthUser = userAnybody
-	return nil
-}
-
-// System is the name with which this process connects to the system account, and what proves it.
-func (s *Server) System() (user string, sign func(nonce []byte) ([]byte, error)) {
-	return s.systemUser, s.systemKey.Sign
-}
 
 // Nodes are the addresses of all members, as this one knows them now.
 func (s *Server) Nodes() []string {
@@ -61,11 +31,10 @@ func (s *Server) SetNodes(nodes []string) error {
 	}
 	conf := s.conf.Clone()
 	conf.Routes = routes
-	if err := s.ns.ReloadOptions(conf); err != nil {
+	if err := s.reload(conf); err != nil {
 		return fmt.Errorf("give the embedded bus its new members: %w", err)
 	}
 	s.conf = conf
-	s.ns.SetLoggerV2(s.serverLog, false, false, false) // a reload may have put the server's own in its place
 	s.nodes = next.Nodes
 	return nil
 }
@@ -133,9 +102,12 @@ func (s *Server) Listed(ctx context.Context) (out []Listed) {
 		}
 		return out
 	}
-	for _, p := range probe(ctx, nodes) {
+	for _, p := range probe(ctx, nodes, s.routeTLS()) {
 		if p.err != nil {
 			p.name = ""
+		}
+		if why := keyTrouble(p.err); why != "" {
+			s.serverLog.stranger(p.addr, why)
 		}
 		out = append(out, Listed{Addr: p.addr, Name: p.name})
 	}

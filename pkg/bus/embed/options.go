@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/rs/zerolog"
+
+	"github.com/dmonitor/dmonitor/pkg/key"
 )
 
 // Cluster is the name of the cluster: a server with another one is refused by the members.
@@ -32,8 +34,12 @@ type Options struct {
 	Advertise    string   // host:port under which others are told of this member; empty: as they see it
 	Data         string   // folder; made if missing
 	MaxPayload   int      // bytes of the largest message
-	Insecure     bool     // allow addresses that other hosts can reach
-	Log          zerolog.Logger
+	Insecure     bool     // allow addresses that other hosts can reach without a key
+	// Key is asked for the cluster key in force; nil: there is none. It must not come and go while the server runs.
+	Key key.Source
+	// Refuses says why a credential is refused although it was good when it was made; nil: none is. See SetRefuses.
+	Refuses func(key.Credential) error
+	Log     zerolog.Logger
 }
 
 // clustered tells whether this member has company.
@@ -93,13 +99,14 @@ func (l listener) guard() error {
 	if l.local() {
 		return nil
 	}
-	way := fmt.Sprintf("set %s=%s, or DMONITOR_INSECURE=true on a network you trust", l.variable, l.loopback())
+	try := "to keep to this host"
 	if l.purpose == forCluster { // which on loopback can't have members on other hosts
-		way = fmt.Sprintf("set DMONITOR_INSECURE=true on a network you trust, or %s=%s to try it out on one machine",
-			l.variable, l.loopback())
+		try = "to try it out on one machine"
 	}
-	return fmt.Errorf("%s=%q: nothing is encrypted yet, and anybody who reaches this address could read and write the bus, "+
-		"so only loopback addresses are allowed for %s; %s", l.variable, l.addr, l.purpose, way)
+	return fmt.Errorf("%s=%q: there is no cluster key, and anybody who reaches this address could read and write the bus, "+
+		"so only loopback addresses are allowed for %s; make a key (dmonitor keygen) and put the same file on every node "+
+		"(DMONITOR_KEY_FILE), or set %s=%s %s, or DMONITOR_INSECURE=true on a network you trust",
+		l.variable, l.addr, l.purpose, l.variable, l.loopback(), try)
 }
 
 // loopback is the same port where only this host reaches it.
@@ -137,10 +144,13 @@ func (o Options) listeners() (client, cluster listener, err error) {
 		used = append(used, cluster)
 	}
 	for _, l := range used {
+		if o.keyed() {
+			continue
+		}
 		if o.Insecure {
 			if !l.local() {
-				o.Log.Warn().Msgf("INSECURE: %s=%s is open to other hosts, without encryption or passwords "+
-					"(DMONITOR_INSECURE=true): whoever reaches it can read and write the bus", l.variable, l.addr)
+				o.Log.Warn().Msgf("INSECURE: %s=%s is open to other hosts, without encryption or credentials "+
+					"(DMONITOR_INSECURE=true, and no cluster key): whoever reaches it can read and write the bus", l.variable, l.addr)
 			}
 			continue
 		}

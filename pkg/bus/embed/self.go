@@ -38,19 +38,31 @@ func (o Options) warnStranger(ctx context.Context, cluster listener) {
 
 // maybeAt tells whether a member's address can be this listener's. What can't be looked up can be anybody's.
 func (l listener) maybeAt(ctx context.Context, member string, here []netip.Addr) bool {
+	return l.isAt(ctx, member, here, true)
+}
+
+// at tells whether a member's address is this listener's. What can't be looked up is not.
+func (l listener) at(ctx context.Context, member string, here []netip.Addr) bool {
+	return l.isAt(ctx, member, here, false)
+}
+
+func (l listener) isAt(ctx context.Context, member string, here []netip.Addr, unknown bool) bool {
 	host, port, err := net.SplitHostPort(member)
 	if err != nil {
-		return true // routes says it better
+		return unknown // routes says it better
 	}
 	if n, err := strconv.Atoi(port); err == nil && n != l.port {
 		return false
 	}
 	own, ok := lookUp(ctx, l.host)
 	if !ok {
-		return true
+		return unknown
 	}
 	ips, ok := lookUp(ctx, host)
-	return !ok || reaches(own, ips, here)
+	if !ok {
+		return unknown
+	}
+	return reaches(own, ips, here)
 }
 
 // lookUp returns the addresses of a host, which may be an address; false if nobody knows them.

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -42,6 +43,9 @@ type Server struct {
 	serverLog  *serverLog
 	systemUser string
 	systemKey  nkeys.KeyPair
+	gate       *gate
+	routes     *routeKeys  // nil: alone, or without a cluster key
+	clientTLS  *tls.Config // nil: without a cluster key
 	old        atomic.Pointer[Old]
 	formed     atomic.Bool
 	failed     chan error
@@ -81,11 +85,14 @@ func (s *Server) start(ctx context.Context, conf *server.Options, client, cluste
 	if err := client.free(); err != nil {
 		return err
 	}
+	if err := s.secure(ctx, conf, cluster); err != nil {
+		return err
+	}
 	if s.o.clustered() {
 		if err := cluster.free(); err != nil {
 			return err
 		}
-		if err := s.o.nameIsFree(ctx); err != nil {
+		if err := s.nameIsFree(ctx); err != nil {
 			return err
 		}
 		s.o.warnStranger(ctx, cluster)
@@ -111,6 +118,7 @@ func (s *Server) start(ctx context.Context, conf *server.Options, client, cluste
 		return fmt.Errorf("set up the embedded bus: %w", err)
 	}
 	s.ns, s.serverLog = ns, newServerLog(s.log, s.fail, s.nameTaken)
+	s.gate.ns = ns
 	ns.SetLoggerV2(s.serverLog, false, false, false)
 	ns.Start()
 	if err := s.listening(ctx); err != nil {
@@ -252,12 +260,12 @@ func (s *Server) Here() []string {
 }
 
 // Away lists the addresses of members that don't answer, in the order of Options.Nodes, with a word on those whose name
-// nobody knows. It takes up to a second.
+// nobody knows and those that have another cluster key. It takes up to a second.
 func (s *Server) Away(ctx context.Context) []string {
 	var out []string
-	for _, p := range probe(ctx, s.Nodes()) {
+	for _, p := range probe(ctx, s.Nodes(), s.routeTLS()) {
 		if p.err != nil {
-			out = append(out, p.addr+unknownName(p.err))
+			out = append(out, p.addr+reason(p.err))
 		}
 	}
 	return out
