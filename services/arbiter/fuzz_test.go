@@ -4,8 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
@@ -81,7 +83,7 @@ func FuzzAlive(f *testing.F) {
 // FuzzNodesFile: whatever nodes.json holds, only what can be a node's name is missed, and what is known is written and read
 // again as the same.
 func FuzzNodesFile(f *testing.F) {
-	for _, s := range []string{`{"tokyo-1":"tokyo","osaka-1":"osaka-1"}`, `{"":"","A":"x","a.b":"y"}`, `null`, `[]`, `{"a":1}`} {
+	for _, s := range []string{`{"tokyo-1":"10.0.0.1:2929","osaka-1":""}`, `{"":"","A":"x","a.b":"y"}`, `null`, `[]`, `{"a":1}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -93,9 +95,9 @@ func FuzzNodesFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for name, site := range nodes {
-			if events.ValidateNode(name) != nil || site != "" && events.ValidateNode(site) != nil {
-				t.Errorf("node %q of site %q", name, site)
+		for name, addr := range nodes {
+			if events.ValidateNode(name) != nil || len(addr) > maxAddr || strings.ContainsFunc(addr, unicode.IsControl) {
+				t.Errorf("node %q at %q", name, addr)
 			}
 		}
 		if err := writeNodes(dir, nodes); err != nil {

@@ -88,6 +88,9 @@ func (a *Arbiter) writeNodesAsNoted(ctx context.Context) {
 	}
 }
 
+// maxAddr is the longest address of a member: a host's name, a colon and a port.
+const maxAddr = events.MaxHostLen + len(":65535")
+
 // readNodes reads what writeNodes wrote; nothing if there is no such file.
 func readNodes(data string) (map[string]string, error) {
 	if data == "" {
@@ -104,8 +107,8 @@ func readNodes(data string) (map[string]string, error) {
 	if err := json.Unmarshal(text, &nodes); err != nil {
 		return nil, fmt.Errorf("read which nodes there were: %s: %w", filepath.Join(data, nodesFile), err)
 	}
-	maps.DeleteFunc(nodes, func(name, site string) bool {
-		return events.ValidateNode(name) != nil || site != "" && events.ValidateNode(site) != nil
+	maps.DeleteFunc(nodes, func(name, addr string) bool {
+		return events.ValidateNode(name) != nil || addr != events.CleanText(addr, maxAddr)
 	})
 	return nodes, nil
 }
