@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dmonitor/dmonitor/pkg/bus/folder"
@@ -108,7 +109,7 @@ func readNodes(data string) (map[string]string, error) {
 		return nil, fmt.Errorf("read which nodes there were: %s: %w", filepath.Join(data, nodesFile), err)
 	}
 	maps.DeleteFunc(nodes, func(name, addr string) bool {
-		return events.ValidateNode(name) != nil || addr != events.CleanText(addr, maxAddr)
+		return events.ValidateNode(name) != nil || addr != events.CleanText(addr, maxAddr) || strings.ContainsAny(addr, "\n\t")
 	})
 	return nodes, nil
 }
