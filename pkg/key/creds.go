@@ -177,14 +177,7 @@ type Creds struct {
 
 // OpenCreds reads a credentials file. The error wraps fs.ErrNotExist or fs.ErrPermission where it is one of those.
 func OpenCreds(path string) (*Creds, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the credentials: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxCreds {
-		return nil, fmt.Errorf("read the credentials: %s is no file of at most %d bytes", path, maxCreds)
-	}
-	data, err := os.ReadFile(path)
+	data, err := read(path, maxCreds, func(os.FileInfo) error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("read the credentials: %w", err)
 	}
@@ -202,10 +195,10 @@ func ParseCreds(name string, data []byte) (*Creds, error) {
 
 func parseCreds(data []byte) (*Creds, error) {
 	if len(data) > maxCreds {
-		return nil, fmt.Errorf("%d bytes, at most %d are allowed", len(data), maxCreds)
+		return nil, fmt.Errorf("more than %d bytes", maxCreds)
 	}
-	token, err := jwt.ParseDecoratedJWT(data)
-	if err != nil || token == "" {
+	token, err := jwt.ParseDecoratedJWT(data) // takes the whole text for the token if there are no blocks in it
+	if err != nil || !bytes.Contains(data, []byte("NATS USER JWT")) {
 		return nil, errors.New("there is no NATS user JWT in it")
 	}
 	claims, err := jwt.DecodeUserClaims(token)
