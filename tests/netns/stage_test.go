@@ -37,7 +37,7 @@ var (
 type settings struct {
 	name     string                // of the host; empty: its address
 	interval time.Duration         // how often each node looks; 0: every two seconds
-	timeout  time.Duration         // of the check; 0: a second
+	timeout  time.Duration         // of the check; 0: two seconds
 	slow     map[string]*slowCable // nodes with a cable of their own kind
 	resolv   map[string]string     // what /etc/resolv.conf says at a node; empty: as on this machine
 }
@@ -75,7 +75,7 @@ func newStage(t *testing.T, set settings) *stage {
 		set.interval = 2 * time.Second
 	}
 	if set.timeout == 0 {
-		set.timeout = time.Second
+		set.timeout = 2 * time.Second
 	}
 	s := &stage{lan: newLAN(t, addrs, set.slow), check: set.name + "/tcp", nodes: map[string]*node{}}
 	var err error

@@ -54,7 +54,7 @@ func TestUpgradeOneNodeAtATime(t *testing.T) {
 }
 
 // unread are words of a log line about a message that could not be read.
-var unread = regexp.MustCompile(`refused|can't be read|passed over|left to a newer|dropped|decode|version`)
+var unread = regexp.MustCompile(`message on .* refused|can't be read|passed over|left to a newer|dropped|decode|version`)
 
 // memory tells whether the line says that the stream of results can't be read: it is in memory, and has to be made anew when
 // the members that had it restart, whatever their versions.
