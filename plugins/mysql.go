@@ -9,7 +9,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	driverof "github.com/go-sql-driver/mysql"
 )
@@ -190,7 +189,7 @@ func (m *mysql) broke(ctx context.Context, when, version string, err error) outc
 // ask puts the questions that need a login.
 func (m *mysql) ask(ctx context.Context, db driver.Conn, o outcome) outcome {
 	q := &mysqlTalk{ctx, db}
-	err := q.prepare(strings.Contains(mysqlVersion(m.conn.start()), "MariaDB"), max(time.Millisecond, m.call.budget-time.Since(m.call.start)))
+	err := q.prepare(strings.Contains(mysqlVersion(m.conn.start()), "MariaDB"), queryLimit(m.call))
 	if err == nil && m.lag.asked() {
 		o, err = m.replication(q, o)
 	}

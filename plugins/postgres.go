@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -196,7 +195,7 @@ func (p *postgres) ask(ctx context.Context, s *postgresTalk, o outcome) outcome 
 		o.text += " without a password"
 		return o
 	}
-	limit := max(time.Millisecond, p.call.budget-time.Since(p.call.start))
+	limit := queryLimit(p.call)
 	// Within a transaction, so that nothing stays behind in a server that a connection pool stands for.
 	err := s.begin(fmt.Sprintf("BEGIN READ ONLY; SET LOCAL statement_timeout = %d", limit.Milliseconds()))
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // query is one question in SQL, whose first value counts.
@@ -34,6 +35,13 @@ func (q *query) check(c *call, l *login) error {
 		return errors.New("a query needs --login-file")
 	}
 	return nil
+}
+
+// queryLimit is how long the server may work on a query: a little less than there is time for, so that it is the server
+// that gives up, and says so.
+func queryLimit(c *call) time.Duration {
+	left := c.budget - time.Since(c.start)
+	return max(left-left/10, time.Millisecond)
 }
 
 // judge is what follows from the value; null and none tell that it is NULL, or that there is no row.

@@ -87,13 +87,14 @@ func (c *call) lost(ctx context.Context, h *talk, protocol, when string, err err
 	if _, network := errors.AsType[*net.OpError](err); ended == nil && (network || timedOut(err)) {
 		ended = err // it was a write that failed
 	}
+	if ctx.Err() != nil && !errors.Is(ended, errTooMuch) {
+		ended = ctx.Err() // libraries close the connection when their time is up
+	}
 	said := first
 	if understood {
 		said = ""
 	}
 	switch {
-	case ctx.Err() != nil && ended == nil:
-		return c.broke(ctx, h, h.connected, when, said, ctx.Err())
 	case isOwn(err):
 		return broken(err)
 	case errors.Is(ended, errTooMuch):
