@@ -25,7 +25,7 @@ func TestFTP(t *testing.T) {
 		{"a bad certificate is a warning", server("220 hi\r\n", offer...), "", exitWarning, "signed by an authority unknown here"},
 		{"with --starttls a fail", server("220 hi\r\n", offer...), "--starttls", exitFail, "signed by an authority unknown here"},
 		{"TLS that is refused is a warning", server("220 hi\r\n", offer[0], offer[1], "AUTH TLS", "431 not now\r\n"), mine, exitWarning, `offers AUTH TLS and answers it with "431 not now"`},
-		{"too busy", server("421 Too many users\r\n"), "", exitFail, `turns this node away: it said "421 Too many users"`},
+		{"too busy", server("421 Too many users\r\n"), "", exitFail, `refuses service: it said "421 Too many users"`},
 		{"no end of the greeting", endless("220-spam\r\n"), "", exitFail, "no end of a greeting within 64 KiB"},
 		{"a server that only greets", says("220 hi\r\n"), "", exitFail, "no sign of an answer to FEAT within 1.0 s"},
 		{"a mail server", says("220 mail.example.com ESMTP\r\n"), "", exitFail, `is not FTP but SMTP: it said "220 mail.example.com ESMTP"`},

@@ -144,7 +144,7 @@ func (d *dialogue) foreign(said string) error {
 // refused is the error of a server that understands and won't.
 func (d *dialogue) refused(said string) error {
 	if d.stage == aGreeting {
-		return fmt.Errorf("%s turns this node away: it said %s", portOf(d.conn), inFull(said))
+		return fmt.Errorf("%s refuses service: it said %s", portOf(d.conn), inFull(said))
 	}
 	return fmt.Errorf("%s answered %s with %s", portOf(d.conn), strings.TrimPrefix(d.stage, "an answer to "), inFull(said))
 }

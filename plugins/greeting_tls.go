@@ -28,7 +28,7 @@ func (g *greeter) encrypted(wrapped bool, wrappedPort uint16, ssl, starttls stri
 	f.BoolVarP(&e.wrapped, "ssl", ssl, wrapped, "TLS from the first byte on")
 	f.BoolVarP(&e.must, "starttls", starttls, false, "fail if it doesn't offer STARTTLS, or if its certificate is bad")
 	f.BoolVar(&e.never, "no-starttls", false, "don't use STARTTLS even if it is offered")
-	f.StringVarP(&e.name, "name", "n", "", "the certificate has to be for this name (default: HOST)")
+	f.StringVar(&e.name, "sni", "", "name to ask for, which the certificate has to be for (default: HOST)")
 	f.UintVarP(&e.certDays, "certificate", "D", 0, "warning if the certificate expires within so many days")
 	e.trust.flags(f)
 	g.call.aliases["tls"] = "ssl" // as in Nagios' check_smtp

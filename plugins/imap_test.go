@@ -27,7 +27,7 @@ func TestIMAP(t *testing.T) {
 		{"small letters are fine", server("* ok hi\r\n", "c1 CAPABILITY", "* capability imap4rev1 starttls\r\nc1 ok\r\n", "c2 STARTTLS", "c2 ok\r\nTLS"), mine, exitOK, "TLS 1.3"},
 		{"who is logged in already can't begin TLS", server("* PREAUTH hi\r\n", offer...), "--starttls", exitFail, "doesn't offer STARTTLS"},
 		{"and needn't", server("* PREAUTH hi\r\n", offer...), "", exitOK, `"* PREAUTH hi"`},
-		{"no service, and why", quits("* BYE too many connections from your IP\r\n"), "", exitFail, `turns this node away: it said "* BYE too many connections from your IP"`},
+		{"no service, and why", quits("* BYE too many connections from your IP\r\n"), "", exitFail, `refuses service: it said "* BYE too many connections from your IP"`},
 		{"a greeting that IMAP doesn't have", says("* HELLO\r\n"), "", exitFail, `is not IMAP: it said "* HELLO"`},
 		{"a server that only greets", says("* OK hi\r\n"), "", exitFail, "no sign of an answer to CAPABILITY within 1.0 s"},
 		{"a server that can't say what it can", server("* OK hi\r\n", "c1 CAPABILITY", "c1 BAD what?\r\n"), "", exitFail, `answered CAPABILITY with "BAD what?"`},

@@ -21,7 +21,7 @@ func TestRsync(t *testing.T) {
 		{"a module that wants a login", server("pub", "@RSYNCD: AUTHREQD abc\n"), "-m pub", exitOK, `, has module "pub" and wants a login for it`},
 		{"a module that isn't", server("pub", "@ERROR: Unknown module 'pub'\n"), "-m pub", exitFail, `answered with "@ERROR: Unknown module 'pub'"`},
 		{"no list", server("#list", "@ERROR: max connections (5) reached -- try again later\n"), "", exitFail, `"@ERROR: max connections (5) reached -- try again later"`},
-		{"no greeting but an error", says("@ERROR: access denied\n"), "", exitFail, `turns this node away: it said "@ERROR: access denied"`},
+		{"no greeting but an error", says("@ERROR: access denied\n"), "", exitFail, `refuses service: it said "@ERROR: access denied"`},
 		{"a list without an end", server("#list", "one\tx\n"), "", exitFail, "no end of its list of modules within 1.0 s"},
 		{"a list that breaks off", server("#list", "one\tx\nBYE"), "", exitFail, "closed the connection instead of its list of modules"},
 		{"a list of everything", server("#list", strings.Repeat("spam\tspam\n", 200_000)), "", exitFail, "no end of its list of modules within 1024 KiB"},
