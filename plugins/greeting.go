@@ -3,7 +3,6 @@ package plugins
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -37,14 +36,15 @@ type dialogue struct {
 
 	conn  *tape
 	lines *bufio.Reader
-	eol   string // how lines to the server end
-	stage string // what is being waited for, in words
-	hint  string // what silence may mean
-	lost  bool   // there is nobody, or nobody of that protocol, to say more to
-	said  string // the greeting
-	state *tls.ConnectionState
-	notes []string // what else was found
-	warn  []string // what works, but not as it should
+	eol   string        // how lines to the server end
+	stage string        // what is being waited for, in words
+	hint  string        // what silence may mean
+	lost  bool          // there is nobody, or nobody of that protocol, to say more to
+	said  string        // the greeting
+	shown *findings     // about the server's certificate, if TLS is spoken
+	left  time.Duration // until it ends
+	notes []string      // what else was found
+	warn  []string      // what works, but not as it should
 }
 
 // tape is a connection that keeps the beginning of what came since the last question, and reads no more than its limit.

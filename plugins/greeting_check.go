@@ -89,8 +89,8 @@ func (g *greeter) judge(d *dialogue, took time.Duration, o outcome) outcome {
 			o.text += ", but " + strings.Join(d.warn, "; ")
 		}
 	}
-	if d.state != nil && o.exit <= exitWarning {
-		o = expiring(d.state, g.enc.certDays, o)
+	if d.shown != nil && o.exit <= exitWarning {
+		o = d.expiring(o)
 	}
 	return g.slow.judge(took, o)
 }

@@ -139,16 +139,19 @@ func TestWrapped(t *testing.T) {
 	tryTalks(t, "check_pop3s", []talkCase{
 		{"a good certificate", pop.talk, mine, exitOK, `pop3 answered "+OK hi" in `},
 		{"the version is told", pop.talk, mine, exitOK, ", TLS 1.3"},
-		{"the days left are kept", pop.talk, mine, exitOK, " cert_days=2.0;0:"},
+		{"the days left are kept", pop.talk, mine, exitOK, " cert_days=2.0;"},
 		{"few days left are a warning if asked for", pop.talk, mine + " -D 14", exitWarning, "its certificate expires in 2 days"},
+		{"and a fail if that is asked for, too", pop.talk, mine + " -D 30,14", exitFail, "its certificate expires in 2 days ("},
 		{"for the name asked for", pop.talk, mine + " --sni mail.example", exitOK, "TLS 1.3"},
 		{"and for no other", pop.talk, mine + " --sni pop.example", exitFail, `certificate is not for pop.example but for "mail.example, 127.0.0.1"`},
 		{"signed by somebody else", pop.talk, "", exitFail, "signed by an authority unknown here"},
 		{"expired", with(ca.certificate(t, -50*time.Hour, "127.0.0.1")), mine, exitFail, "certificate of 127.0.0.1 expired 2 days ago"},
+		{"all that is wrong is told", with(ca.certificate(t, -50*time.Hour, "127.0.0.1")), "--sni a.example", exitFail, `not for a.example but for "127.0.0.1"; certificate of a.example is signed by an authority unknown here ("CN=Test Authority"); certificate of a.example expired 2 days ago`},
 		{"--insecure takes it anyway", pop.talk, "--insecure", exitOK, "TLS 1.3"},
-		{"too old a TLS", with(&tls.Config{Certificates: good.Certificates, MaxVersion: tls.VersionTLS10, MinVersion: tls.VersionTLS10}), mine, exitFail, "no TLS with it: "},
+		{"even an expired one, unless that is asked about", with(ca.certificate(t, -50*time.Hour, "127.0.0.1")), "--insecure -D 1", exitFail, "its certificate expired 2 days ago"},
+		{"too old a TLS", with(&tls.Config{Certificates: good.Certificates, MaxVersion: tls.VersionTLS10, MinVersion: tls.VersionTLS10}), mine, exitFail, "the TLS handshake failed: "},
 		{"TLS that wants a certificate of us", with(&tls.Config{Certificates: good.Certificates, ClientAuth: tls.RequireAnyClientCert}), mine, exitFail, "certificate required"},
-		{"no certificate at all", with(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}), mine, exitFail, "no TLS with it: "},
+		{"no certificate at all", with(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}), mine, exitFail, "the TLS handshake failed: "},
 		{"no TLS", says("+OK hi\r\nand more\r\n"), mine, exitFail, `does not speak TLS but POP3: it said "+OK hi"`},
 		{"nothing of a kind", says("howdy, neighbour\r\n"), mine, exitFail, `does not speak TLS: it said "howdy, neighbour"`},
 		{"silence", silent, mine, exitFail, "no sign of the TLS handshake within 1.0 s"},
@@ -160,6 +163,26 @@ func TestWrapped(t *testing.T) {
 		{"--ssl=false does without", pop.talk, "--ssl=false", exitFail, "no sign of a greeting within 1.0 s"},
 	})
 	tryTalks(t, "check_pop3", []talkCase{{"--ssl is the same", pop.talk, mine + " -S", exitOK, "TLS 1.3"}, {"by its other name", pop.talk, mine + " --tls", exitOK, "TLS 1.3"}})
+}
+
+// A certificate that has something in it that this node doesn't know how to judge is not taken for a good one.
+func TestUnknownExtension(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	key := newKey(t)
+	cert := sign(t, &x509.Certificate{
+		DNSNames: []string{"mail.example"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtraExtensions: []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}},
+	}, ca.cert, key, ca.key)
+	e := tlsWish{name: "mail.example", trust: trust{caFile: ca.file}}
+	roots, err := e.trust.roots()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, err := e.wrong(inspect([]*x509.Certificate{cert}, e.name, roots, time.Now()))
+	if err != nil || len(wrong) != 1 || !strings.Contains(wrong[0], "unhandled critical extension") {
+		t.Errorf("%q, %v", wrong, err)
+	}
 }
 
 // heardAny reads something and hangs up.

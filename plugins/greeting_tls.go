@@ -2,7 +2,6 @@ package plugins
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,7 +16,7 @@ type tlsWish struct {
 	must, never bool // --starttls, --no-starttls
 	name        string
 	trust       trust
-	certDays    uint
+	certDays    dayBounds
 }
 
 // encrypted declares the options of a protocol that can have TLS. wrapped says that it begins at once, wrappedPort where
@@ -29,7 +28,7 @@ func (g *greeter) encrypted(wrapped bool, wrappedPort uint16, ssl, starttls stri
 	f.BoolVarP(&e.must, "starttls", starttls, false, "fail if it doesn't offer STARTTLS, or if its certificate is bad")
 	f.BoolVar(&e.never, "no-starttls", false, "don't use STARTTLS even if it is offered")
 	f.StringVar(&e.name, "sni", "", "name to ask for, which the certificate has to be for (default: HOST)")
-	f.UintVarP(&e.certDays, "certificate", "D", 0, "warning if the certificate expires within so many days")
+	f.VarP(&e.certDays, "certificate", "D", "warning if the certificate expires within so many days; 14,7 also fails within 7")
 	e.trust.flags(f)
 	g.call.aliases["tls"] = "ssl" // as in Nagios' check_smtp
 }
@@ -90,64 +89,76 @@ func (d *dialogue) encrypt() error {
 		return d.noTLS(err)
 	}
 	state := conn.ConnectionState()
-	d.state = &state
+	f, now := inspect(state.PeerCertificates, e.name, roots, time.Now())
+	d.shown, d.left = &f, f.ends.Sub(now)
 	d.on(conn)
 	d.notes = append(d.notes, tls.VersionName(state.Version))
 	if e.trust.insecure {
 		return nil
 	}
-	bad := verified(state, e.name, roots)
-	if bad == nil {
-		return nil
-	}
-	err = e.trust.explain(bad, e.name)
-	if err == nil {
-		err = fmt.Errorf("certificate of %s: %w", e.name, bad)
-	}
-	if isOwn(err) || e.must || e.wrapped {
+	wrong, err := e.wrong(f, now)
+	switch {
+	case err != nil || len(wrong) == 0:
 		return err
+	case e.must || e.wrapped:
+		return errors.New(strings.Join(wrong, "; "))
 	}
-	d.warn = append(d.warn, err.Error())
+	d.warn = append(d.warn, wrong...)
 	return nil
 }
 
-// verified is what crypto/tls would say of the server's certificate.
-func verified(state tls.ConnectionState, name string, roots *x509.CertPool) error {
-	between := x509.NewCertPool()
-	for _, c := range state.PeerCertificates[1:] {
-		between.AddCert(c)
+// wrong is all that is wrong with the server's certificate. The error is this node's own.
+func (e *tlsWish) wrong(f findings, now time.Time) (wrong []string, err error) {
+	for _, bad := range []error{f.name, f.trust} {
+		if bad == nil {
+			continue
+		}
+		why := e.trust.explain(bad, e.name)
+		if why == nil {
+			why = fmt.Errorf("certificate of %s: %w", e.name, bad)
+		}
+		if isOwn(why) {
+			return nil, why
+		}
+		wrong = append(wrong, why.Error())
 	}
-	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: name})
-	return err
+	switch {
+	case now.Before(f.begins):
+		wrong = append(wrong, fmt.Sprintf("certificate of %s is not valid for another %s", e.name, days(f.begins.Sub(now).Round(time.Minute))))
+	case now.After(f.ends):
+		wrong = append(wrong, fmt.Sprintf("certificate of %s %s", e.name, f.life(f.ends.Sub(now))))
+	}
+	return wrong, nil
 }
 
 // noTLS says why there is no handshake.
 func (d *dialogue) noTLS(err error) error {
 	d.lost = true
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	at := portOf(d.conn)
 	said, _, _ := strings.Cut(string(d.conn.said), "\n")
-	switch other := speaks(said); {
-	case errors.As(err, &record) && other != "":
-		return fmt.Errorf("%s does not speak TLS but %s: it said %s", portOf(d.conn), other, quote(said))
-	case errors.As(err, &record):
-		return fmt.Errorf("%s does not speak TLS: it said %s", portOf(d.conn), quote(said))
-	case errors.As(err, &alert), strings.HasPrefix(err.Error(), "tls: "), strings.Contains(err.Error(), "remote error: tls: "):
-		return fmt.Errorf("%s: no TLS with it: %w", portOf(d.conn), err)
+	if errors.As(err, &record) {
+		if other := speaks(said); other != "" {
+			return fmt.Errorf("%s does not speak TLS but %s: it said %s", at, other, quote(said))
+		}
+		return fmt.Errorf("%s does not speak TLS: it said %s", at, quote(said))
+	}
+	if why := handshakeFailed(err); why != "" {
+		return fmt.Errorf("%s: the TLS handshake failed: %s", at, why)
 	}
 	d.conn.said = nil // it is no text
 	return d.broke(err)
 }
 
 // expiring adds how long the server's certificate is still good.
-func expiring(state *tls.ConnectionState, warn uint, o outcome) outcome {
-	days := time.Until(state.PeerCertificates[0].NotAfter).Hours() / 24
-	o.perf = append(o.perf, fmt.Sprintf("cert_days=%.1f;%d:", days, warn))
-	if days < float64(warn) {
-		if o.exit == exitOK {
-			o.exit = exitWarning
+func (d *dialogue) expiring(o outcome) outcome {
+	bounds := &d.enc.certDays
+	o.perf = append(o.perf, bounds.perf(d.left))
+	if exit := bounds.judge(d.left); exit != exitOK {
+		o.exit = max(o.exit, exit)
+		if d.left > 0 || d.enc.trust.insecure { // else it was told already
+			o.text += ", its certificate " + d.shown.life(d.left)
 		}
-		o.text += fmt.Sprintf(", its certificate expires in %.0f days", days)
 	}
 	return o
 }
