@@ -37,11 +37,15 @@ func (p *Prober) dropped(o order, why string) {
 	p.rare.late.Warn().Str("check", o.Check.String()).Uint64("late", late).Int("waiting", waiting).Int("running", running).
 		Msgf("this node has more to do than it can run, so runs are dropped (the last one: %s); a higher DMONITOR_CONCURRENCY, "+
 			"longer intervals or fewer checks help", why)
-	p.publish(events.Result{
+	p.publish(p.unable(o, fmt.Sprintf("%s (%s)", Dropped, why)))
+}
+
+// unable is the answer to an order that is not run.
+func (p *Prober) unable(o order, why string) events.Result {
+	return events.Result{
 		ID: o.id, Confirms: o.confirms, Node: p.o.Node, Site: p.o.Site, Check: o.Check,
-		Status: events.Unknown, Output: fmt.Sprintf("%s (%s)", Dropped, why),
-		Due: o.due, Started: time.Now().UTC(),
-	})
+		Status: events.Unknown, Output: why, Due: o.due, Started: time.Now().UTC(),
+	}
 }
 
 // stallSlack is how much later than at the timeout the end of a run may be noticed. The kernel wakes whoever waits for it

@@ -60,7 +60,7 @@ func (p *Prober) presence() events.Presence {
 	p.said = time.Now()
 	return events.Presence{
 		Node: p.o.Node, Site: p.o.Site, Version: p.o.Version, Instance: p.claim.instance,
-		Plugins: plugins, Running: p.queue.running, Late: p.queue.late,
+		Plugins: offered(plugins, p.withheld), Withheld: p.withheld, Running: p.queue.running, Late: p.queue.late,
 	}
 }
 

@@ -71,12 +71,14 @@ type Prober struct {
 	count metrics
 	claim claim // used by one goroutine
 
-	runner *plugin.Runner
-	runs   sync.WaitGroup
-	mu     sync.Mutex // guards what follows
-	queue  queue
-	closed bool      // nothing more is taken
-	said   time.Time // the last time presence was looked at
+	again    time.Duration // testAgain
+	runner   *plugin.Runner
+	runs     sync.WaitGroup
+	mu       sync.Mutex // guards what follows
+	queue    queue
+	closed   bool              // nothing more is taken
+	withheld []events.Withheld // plugins that don't work here
+	said     time.Time         // the last time presence was looked at
 }
 
 // troubles are logs of what may happen many times a second. Each writes at most one line in logEvery; the counters in the
@@ -115,7 +117,7 @@ func New(o Options) (*Prober, error) {
 		o:     o,
 		log:   o.Log,
 		rare:  newTroubles(o.Log),
-		claim: claim{instance: first.Instance},
+		claim: claim{instance: first.Instance}, again: testAgain,
 		queue: queue{
 			slots: o.Concurrency, reserve: max(1, o.Concurrency/4),
 			most: maxWaiting, mostBytes: maxWaitingBytes, known: newMemory(),
@@ -132,6 +134,13 @@ func (p *Prober) Run(ctx context.Context) (err error) {
 	p.runner, err = plugin.NewRunner(plugin.Options{Dirs: p.o.PluginDirs, Node: p.o.Node, Limits: *p.o.Limits})
 	if err != nil {
 		return fmt.Errorf("prober: %w", err)
+	}
+	tested := make(chan struct{})
+	p.runs.Go(func() { p.testPlugins(ctx, tested) })
+	select {
+	case <-tested:
+	case <-time.After(firstTest):
+	case <-ctx.Done():
 	}
 	subs, err := p.subscribe(ctx, giveUp)
 	if err == nil {
@@ -237,6 +246,10 @@ func (p *Prober) work(ctx context.Context, o order) {
 
 // look runs one order and publishes what it found.
 func (p *Prober) look(ctx context.Context, o order) {
+	if why := p.whyWithheld(o.Plugin); why != "" {
+		p.publish(p.unable(o, Withheld+" ("+why+")"))
+		return
+	}
 	a := p.runner.Run(ctx, o.Run)
 	if a.Stopped {
 		return

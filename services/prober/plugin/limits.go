@@ -11,8 +11,9 @@ import (
 // elsewhere there are none), so a child of a plugin has them too, each for itself.
 //
 // They are for plugins that are broken, not for plugins that are hostile: they are put on just after the plugin was
-// started, some microseconds into its life, and a plugin that is setuid to another user escapes all of them but those
-// that dmonitor has itself. What bounds all plugins together is the service manager's part (TasksMax, MemoryMax).
+// started, when this node is busy some milliseconds into its life, and a plugin that is setuid to another user escapes all
+// of them but those that dmonitor has itself. What bounds all plugins together is the service manager's part (TasksMax,
+// MemoryMax).
 type Limits struct {
 	// Memory is how many bytes a process may have to itself and write to (RLIMIT_DATA). Address space that is only
 	// reserved doesn't count, as runtimes such as Java's and Go's reserve more than any machine has.

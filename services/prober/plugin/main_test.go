@@ -52,12 +52,10 @@ func perform(act string) int {
 		fmt.Printf("%d arguments, %d bytes\n", len(os.Args)-1, len(strings.Join(os.Args[1:], "")))
 	case "prober": // runs a plugin as a prober does, until somebody kills it
 		return beProber(os.Args[1])
+	case "selftest":
+		return beTested(os.Args[1])
 	case "bombed":
 		return beBombed(os.Args[1])
-	case "bomb":
-		return bomb()
-	case "eater":
-		return eat()
 	case "opener":
 		return openMany()
 	}

@@ -97,16 +97,22 @@ func (r *Runner) Stuck() int { return int(r.stuck.Load()) }
 // timeout, or soon after ctx has ended. It never fails: a plugin that can't be run is an answer too (unknown).
 func (r *Runner) Run(ctx context.Context, run events.Run) Answer {
 	started := time.Now()
+	path, err := r.Find(run.Plugin)
+	if err != nil {
+		o := notRun(err)
+		return Answer{Started: started, Elapsed: o.ended.Sub(started), Verdict: Judge(o.Seen)}
+	}
+	return r.runFile(ctx, started, path, run)
+}
+
+// runFile runs a file as the plugin.
+func (r *Runner) runFile(ctx context.Context, started time.Time, path string, run events.Run) Answer {
 	a := Answer{Started: started}
 	buf, _ := r.buffers.Get().(*buffers)
 	var o outcome
-	path, err := r.Find(run.Plugin)
-	switch {
-	case err != nil:
-		o = notRun(err)
-	case r.Stuck() >= MaxStuck:
+	if r.Stuck() >= MaxStuck {
 		o = notRun(fmt.Errorf("%d killed plugins are stuck in the kernel; not starting more", r.Stuck()))
-	default:
+	} else {
 		a.Path = path
 		o = r.run(ctx, r.command(path, run), buf)
 	}

@@ -1,0 +1,160 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
+)
+
+const (
+	// SelfTestSuffix ends the name of the file beside a plugin that tests it: check_queue.selftest beside check_queue.
+	SelfTestSuffix = ".selftest"
+	// selfTestTimeout is how long one look of a self-test may take. What is looked at is on this very machine.
+	selfTestTimeout = 5 * time.Second
+)
+
+// The addresses that answer on every machine that has them.
+const loopback, loopback6 = "127.0.0.1", "::1"
+
+// way is how a plugin is called to look at an address of this machine.
+type way func(address string) []string
+
+// byLoopback lists the plugins that can look only with a right that a process may lack, and that a vote would believe if
+// they lacked it on every node alike; and the ways to call them, since plugins of one name aren't one program: first ours, then that of
+// the Monitoring Plugins. What a program doesn't understand it answers with unknown, and the next way is tried.
+var byLoopback = map[string][]way{
+	"ping":  {short, full},
+	"icmp":  {func(a string) []string { return []string{"-H", a, "-n", "1", "-w", "4000,100%", "-c", "4000,100%"} }},
+	"fping": {func(a string) []string { return []string{"-H", a, "-n", "1"} }},
+}
+
+func short(a string) []string { return []string{a, "-p", "1"} }
+
+func full(a string) []string {
+	return []string{"-H", a, "-p", "1", "-w", "4000,100%", "-c", "4000,100%"}
+}
+
+// remedy is what lets a plugin ping.
+const remedy = "it needs CAP_NET_RAW (AmbientCapabilities= in the unit, or setcap cap_net_raw+ep on the program) or " +
+	"net.ipv4.ping_group_range, and must not lose it by NoNewPrivileges or a file system mounted nosuid"
+
+// SelfTest finds the plugins that are there and can't work, whatever they look at. It tries
+//
+//   - check_ping, check_icmp and check_fping on the loopback addresses, which always answer, if they are not in the first folder,
+//     that of the configuration: what is in there may be anything;
+//   - every plugin by the file beside it that is called like it with ".selftest" at the end, if there is one that can be
+//     executed: run as a plugin for 127.0.0.1, it has to count as up;
+//   - of all others, whether they are setuid or have file capabilities, while this process can't pass on such rights.
+//
+// What has failed it tries a second time. The answers are sorted; a plugin that can't be told about is not among them.
+func (r *Runner) SelfTest(ctx context.Context) []events.Withheld {
+	var out []events.Withheld
+	stripped := strips()
+	for _, name := range r.Plugins() {
+		path, err := r.Find(name)
+		if err != nil || ctx.Err() != nil {
+			continue
+		}
+		why := r.unfit(ctx, name, path, stripped)
+		if why != "" && r.unfit(ctx, name, path, stripped) != "" && ctx.Err() == nil {
+			out = append(out, events.Withheld{Plugin: name, Why: events.CleanText(why, events.MaxReason)})
+		}
+	}
+	return out[:min(len(out), events.MaxWithheld)]
+}
+
+// unfit says why a plugin can't work; empty if it can, or if that can't be told.
+func (r *Runner) unfit(ctx context.Context, name, path, stripped string) string {
+	if test := path + SelfTestSuffix; executable(test) == nil {
+		if a := r.try(ctx, name, test, []string{loopback}); a.Status.Vote() != events.Up {
+			return fmt.Sprintf("its own test %s%s%s says: %s", Prefix, name, SelfTestSuffix, a.Output)
+		}
+		return ""
+	}
+	if ways := byLoopback[name]; ways != nil && !r.isOwn(path) {
+		return r.unfitOnLoopback(ctx, name, path, ways)
+	}
+	if right := extraRight(path); right != "" && stripped != "" {
+		return fmt.Sprintf("%s has %s, which %s takes away from it", path, right, stripped)
+	}
+	return ""
+}
+
+// unfitOnLoopback tries a plugin where everything answers. IPv6 is tried by our own alone: older ones of others don't know it.
+func (r *Runner) unfitOnLoopback(ctx context.Context, name, path string, ways []way) string {
+	for _, address := range loopbacks() {
+		for i, call := range ways {
+			if address == loopback6 && i > 0 {
+				break
+			}
+			a := r.try(ctx, name, path, call(address))
+			if a.Status.Vote() == events.Up {
+				break
+			}
+			if a.Status.Vote() == events.Down || lacksRight(a.Output+a.Detail) {
+				return fmt.Sprintf("%s%s can't reach %s, which always answers (%s); %s", Prefix, name, address, a.Output, remedy)
+			}
+		}
+	}
+	return ""
+}
+
+func (r *Runner) try(ctx context.Context, name, path string, args []string) Answer {
+	return r.runFile(ctx, time.Now(), path, events.Run{
+		Check: events.Check{Host: loopback, Test: name}, Plugin: name, Args: args, Timeout: events.Millis(selfTestTimeout),
+	})
+}
+
+// isOwn tells whether a plugin is a file of the first folder, not a link out of it.
+func (r *Runner) isOwn(path string) bool {
+	file, err := filepath.EvalSymlinks(path)
+	own, err2 := filepath.EvalSymlinks(r.Dirs[0])
+	return err == nil && err2 == nil && filepath.Dir(file) == own
+}
+
+// lacksRight tells whether a plugin says that it was not allowed to do something; LANG is set, so the words are English.
+func lacksRight(said string) bool {
+	said = strings.ToLower(said)
+	return slices.ContainsFunc([]string{"not permitted", "permission denied", "ping_group_range", "cap_net_raw", "setuid", "suid", "root privileges"},
+		func(sign string) bool { return strings.Contains(said, sign) })
+}
+
+// loopbacks lists the loopback addresses that this machine has.
+func loopbacks() (out []string) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, want := range []string{loopback, loopback6} {
+		if slices.ContainsFunc(addrs, func(a net.Addr) bool {
+			ip, _, err := net.ParseCIDR(a.String())
+			return err == nil && ip.Equal(net.ParseIP(want))
+		}) {
+			out = append(out, want)
+		}
+	}
+	return out
+}
+
+// extraRight says what lets a program do more than the one that starts it; empty if nothing does, or if this process needs none
+// of it.
+func extraRight(path string) string {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil || os.Geteuid() == 0:
+		return ""
+	case st.Mode()&fs.ModeSetuid != 0:
+		return "a setuid bit"
+	case hasFileCapabilities(path):
+		return "file capabilities"
+	}
+	return ""
+}
