@@ -59,7 +59,7 @@ func TestWhoMaySpeakWhere(t *testing.T) {
 			[]string{events.AllOutages, events.AllPresence, events.PresenceSubject("tokyo-1"), events.InboxPrefix(events.CredentialOperator, "tokyo-1") + ".x"},
 		},
 		events.CredentialNode: {publish, hear},
-		"":                     {}, "root": {},
+		"":                    {}, "root": {},
 	} {
 		p, s := events.Rights(kind, "tokyo-1")
 		for _, side := range []struct {
