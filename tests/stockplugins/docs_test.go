@@ -95,10 +95,10 @@ func TestPluginOfTheDocs(t *testing.T) {
 // The page's files for the plugins of Nagios are right: they run, and find what there is to find.
 func TestFilesOfTheDocs(t *testing.T) {
 	t.Parallel()
-	mail := greeter(t, "220 mail.example.com ESMTP\r\n")
+	chat := greeter(t, "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams'>\n")
 	r := runner(t, stock)
 	for name, file := range blocks(t, "config") {
-		if a := r.Run(t.Context(), definition(t, strings.ReplaceAll(file, `"25"`, `"`+mail+`"`))); a.Status.Vote() == events.None {
+		if a := r.Run(t.Context(), definition(t, strings.ReplaceAll(file, `"5222"`, `"`+chat+`"`))); a.Status.Vote() == events.None {
 			t.Errorf("%s: %s, %q, %q", name, a.Status, a.Output, a.Detail)
 		}
 	}
@@ -136,7 +136,7 @@ func TestOptionsOfTheDocs(t *testing.T) {
 	option := regexp.MustCompile(`--[a-z][a-z-]+`)
 	there := map[string]bool{"--help": true}
 	dir := shipped(t)
-	for _, name := range []string{"http", "https", "ping", "ssh", "tcp"} {
+	for _, name := range []string{"ftp", "http", "https", "imap", "imaps", "ping", "pop3", "pop3s", "rsync", "smtp", "smtps", "ssh", "tcp"} {
 		out, _ := exec.CommandContext(t.Context(), filepath.Join(dir, "check_"+name), "--help").Output() // exit code 3: help is no result
 		if !strings.Contains(string(out), "--timeout") {
 			t.Fatalf("check_%s --help: %s", name, out)
