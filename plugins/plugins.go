@@ -22,6 +22,7 @@ type plugin struct {
 func list() []plugin {
 	return []plugin{
 		{"check_cert", "HOST [-p PORT] [--starttls PROTOCOL] [-w DAYS] [-c DAYS]", "looks at the certificate a server shows", cert},
+		{"check_dns", "HOST [-l NAME] [-T TYPE] [-a VALUE]", "asks a DNS server", dns},
 		{"check_ftp", "HOST [-p PORT]", "greets an FTP server, over TLS if it offers that", ftp},
 		{"check_http", "HOST [-p PORT] [-u PATH] [-s STRING]", "asks a web server for a page", plainHTTP},
 		{"check_https", "HOST [-p PORT] [-u PATH] [-s STRING]", "asks a web server for a page over TLS", overTLS},

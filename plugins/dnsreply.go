@@ -1,0 +1,208 @@
+package plugins
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// maxRecords is how many records of an answer are looked at.
+const maxRecords = 1000
+
+// dnsReply is an answer as far as it matters.
+type dnsReply struct {
+	rcode                               dnsmessage.RCode
+	authoritative, validated, truncated bool
+	recursive                           bool // it asks others if asked to
+	retried                             bool // it came over TCP after UDP was too small
+	records                             []dnsRecord
+	signed                              []signature
+	explained                           string // what the server says of an error
+}
+
+// dnsRecord is one record of an answer.
+type dnsRecord struct {
+	typ    dnsmessage.Type
+	text   string   // as zone files have it, less quoting
+	fields []string // its parts, where one of them alone may be expected
+}
+
+// signature is when a signature of records of a type is valid, in seconds since 1970, modulo 2^32 (RFC 4034, 3.1.5).
+type signature struct {
+	covers      dnsmessage.Type
+	from, until uint32
+}
+
+// understand reads a message, which is ours if it answers our question.
+func (d *dnsCheck) understand(id uint16, b []byte) (r dnsReply, ours bool, err error) {
+	var p dnsmessage.Parser
+	h, err := p.Start(b)
+	if err != nil || h.ID != id || !h.Response {
+		return r, false, nil //nolint:nilerr // Anybody can send anything.
+	}
+	questions, err := p.AllQuestions()
+	if err != nil {
+		return r, true, fmt.Errorf("the answer is broken: %w", err)
+	}
+	if len(questions) != 1 || !d.same(questions[0]) {
+		if len(questions) != 0 || h.RCode == dnsmessage.RCodeSuccess {
+			return r, false, nil
+		}
+	}
+	r = dnsReply{rcode: h.RCode, authoritative: h.Authoritative, validated: h.AuthenticData, truncated: h.Truncated, recursive: h.RecursionAvailable}
+	if r.truncated {
+		return r, true, nil // the rest may be cut anywhere
+	}
+	if err := r.read(&p); err != nil {
+		return r, true, fmt.Errorf("the answer is broken: %w", err)
+	}
+	return r, true, nil
+}
+
+func (d *dnsCheck) same(q dnsmessage.Question) bool {
+	return strings.EqualFold(q.Name.String(), d.name.String()) && q.Type == dnsmessage.Type(d.typ) && q.Class == dnsmessage.ClassINET
+}
+
+// read reads the records of the answer, and what an error is about.
+func (r *dnsReply) read(p *dnsmessage.Parser) error {
+	for range maxRecords {
+		h, err := p.AnswerHeader()
+		if err == dnsmessage.ErrSectionDone { //nolint:errorlint // as the library's documentation compares it
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.record(p, h); err != nil {
+			return err
+		}
+	}
+	if r.rcode == dnsmessage.RCodeSuccess || p.SkipAllAnswers() != nil || p.SkipAllAuthorities() != nil {
+		return nil
+	}
+	for {
+		h, err := p.AdditionalHeader()
+		if err != nil {
+			return nil //nolint:nilerr // What the error is about is a courtesy.
+		}
+		if h.Type != dnsmessage.TypeOPT {
+			if p.SkipAdditional() != nil {
+				return nil
+			}
+			continue
+		}
+		r.rcode = h.ExtendedRCode(r.rcode)
+		if o, err := p.OPTResource(); err == nil {
+			r.explained = explainDNS(o.Options)
+		}
+		return nil
+	}
+}
+
+// record reads the record that comes next.
+func (r *dnsReply) record(p *dnsmessage.Parser, h dnsmessage.ResourceHeader) error {
+	switch h.Type {
+	case dnsmessage.TypeA, dnsmessage.TypeAAAA, dnsmessage.TypeCNAME, dnsmessage.TypeMX, dnsmessage.TypeNS, dnsmessage.TypePTR,
+		dnsmessage.TypeSOA, dnsmessage.TypeSRV, dnsmessage.TypeTXT, typeCAA, typeRRSIG:
+	default:
+		return p.SkipAnswer()
+	}
+	a, err := p.Answer()
+	if err != nil {
+		return err
+	}
+	if h.Class != dnsmessage.ClassINET {
+		return nil
+	}
+	if u, ok := a.Body.(*dnsmessage.UnknownResource); ok && h.Type == typeRRSIG {
+		if s, ok := readSignature(u.Data); ok {
+			r.signed = append(r.signed, s)
+		}
+		return nil
+	}
+	r.records = append(r.records, readRecord(h.Type, a.Body))
+	return nil
+}
+
+func readRecord(typ dnsmessage.Type, body dnsmessage.ResourceBody) dnsRecord {
+	var fields []string
+	switch b := body.(type) {
+	case *dnsmessage.AResource:
+		fields = []string{netip.AddrFrom4(b.A).String()}
+	case *dnsmessage.AAAAResource:
+		fields = []string{netip.AddrFrom16(b.AAAA).String()}
+	case *dnsmessage.CNAMEResource:
+		fields = []string{b.CNAME.String()}
+	case *dnsmessage.NSResource:
+		fields = []string{b.NS.String()}
+	case *dnsmessage.PTRResource:
+		fields = []string{b.PTR.String()}
+	case *dnsmessage.MXResource:
+		fields = []string{strconv.Itoa(int(b.Pref)), b.MX.String()}
+	case *dnsmessage.SRVResource:
+		fields = []string{strconv.Itoa(int(b.Priority)), strconv.Itoa(int(b.Weight)), strconv.Itoa(int(b.Port)), b.Target.String()}
+	case *dnsmessage.SOAResource:
+		fields = []string{b.NS.String(), b.MBox.String(), strconv.FormatUint(uint64(b.Serial), 10)}
+	case *dnsmessage.TXTResource:
+		fields = []string{strings.Join(b.TXT, "")}
+	case *dnsmessage.UnknownResource:
+		fields = readCAA(b.Data)
+	}
+	return dnsRecord{typ: typ, text: strings.Join(fields, " "), fields: fields}
+}
+
+// readCAA reads flags, a tag with its length, and a value (RFC 8659, section 4.1).
+func readCAA(b []byte) []string {
+	if len(b) < 2 || len(b) < 2+int(b[1]) {
+		return []string{"(broken)"}
+	}
+	return []string{strconv.Itoa(int(b[0])), string(b[2 : 2+b[1]]), string(b[2+int(b[1]):])}
+}
+
+// readSignature reads an RRSIG record as far as the times: type, algorithm, labels, TTL, until, from (RFC 4034, 3.1).
+func readSignature(b []byte) (signature, bool) {
+	if len(b) < 18 {
+		return signature{}, false
+	}
+	return signature{
+		covers: dnsmessage.Type(binary.BigEndian.Uint16(b)),
+		until:  binary.BigEndian.Uint32(b[8:]), from: binary.BigEndian.Uint32(b[12:]),
+	}, true
+}
+
+// end is when the signature ends, for a now that is at most 68 years away (RFC 4034, section 3.1.5).
+func (s signature) end(now time.Time) time.Time {
+	return now.Add(time.Duration(int32(s.until-uint32(now.Unix()))) * time.Second)
+}
+
+func (s signature) begun(now time.Time) bool { return int32(uint32(now.Unix())-s.from) >= 0 }
+
+// explainDNS is what a server says of an error (RFC 8914): a number, whose names people know, and a text.
+func explainDNS(options []dnsmessage.Option) string {
+	const extendedError = 15
+	names := map[uint16]string{
+		3: "stale answer", 6: "DNSSEC bogus", 7: "signature expired", 8: "signature not yet valid", 9: "DNSKEY missing",
+		10: "RRSIGs missing", 14: "not ready", 15: "blocked", 16: "censored", 17: "filtered", 18: "prohibited",
+		20: "not authoritative", 22: "no reachable authority", 23: "network error", 24: "invalid data",
+	}
+	for _, o := range options {
+		if o.Code != extendedError || len(o.Data) < 2 {
+			continue
+		}
+		code := binary.BigEndian.Uint16(o.Data)
+		name, ok := names[code]
+		if !ok {
+			name = "error " + strconv.Itoa(int(code))
+		}
+		if text := string(o.Data[2:]); text != "" {
+			name += ": " + quote(text)
+		}
+		return name
+	}
+	return ""
+}
