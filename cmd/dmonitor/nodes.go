@@ -172,6 +172,8 @@ func (v *nodesView) print(w io.Writer) {
 func (r nodeRow) does() string {
 	var what []string
 	switch {
+	case r.Looks && !r.Member:
+		what = append(what, "looks, as a remote prober")
 	case r.Looks:
 		what = append(what, "looks")
 	case r.Member:
@@ -179,9 +181,6 @@ func (r nodeRow) does() string {
 	}
 	if r.Schedules {
 		what = append(what, "schedules")
-	}
-	if r.Looks && !r.Member {
-		what = append(what, "no member of the bus")
 	}
 	return cmp.Or(strings.Join(what, ", "), "-")
 }

@@ -53,7 +53,7 @@ func TestViewNodes(t *testing.T) {
 			[]bus.Member{member("a", a)},
 			[]events.Presence{looks("a"), looks("far")},
 			"",
-			[]string{"a a:2929 here a v1 looks", "far - here far v1 looks, no member of the bus"},
+			[]string{"a a:2929 here a v1 looks", "far - here far v1 looks, as a remote prober"},
 		},
 		{
 			"two names of one host",

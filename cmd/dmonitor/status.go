@@ -240,6 +240,11 @@ func (s *status) print(w io.Writer, now time.Time) {
 		fmt.Fprintln(w, "  hint:  add a node, or set DMONITOR_AGREE=1 to trust one pair of eyes")
 	}
 	printOverloads(w, s.Overload)
+	for _, n := range s.Nodes {
+		for _, p := range n.Withheld {
+			fmt.Fprintf(w, "  UNFIT  %s  check_%s does not work there: %s\n", n.Node, p.Plugin, p.Why)
+		}
+	}
 	fmt.Fprintln(w)
 	var rows [][]string
 	for _, n := range s.Nodes {

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
 	github.com/dmonitor/dmonitor/pkg/events v0.0.0
+	github.com/dmonitor/dmonitor/pkg/key v0.0.0
 	github.com/dmonitor/dmonitor/pkg/proc v0.0.0
 	github.com/google/go-cmp v0.7.0
 	github.com/prometheus/client_golang v1.25.0
@@ -24,7 +25,6 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/dmonitor/dmonitor/pkg/confdir v0.0.0 // indirect
-	github.com/dmonitor/dmonitor/pkg/key v0.0.0 // indirect
 	github.com/fsnotify/fsnotify v1.10.1 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/gofrs/flock v0.13.1 // indirect
