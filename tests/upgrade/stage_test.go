@@ -53,7 +53,7 @@ func newStage(t *testing.T, nodes int, env string, hosts ...string) *stage {
 		if strings.HasPrefix(name, "all") {
 			agree = nodes
 		}
-		files["hosts.d/"+name+"/tcp"] = fmt.Sprintf("interval: 1s\ntimeout: 1s\nagree: %d\nargs: [-H, 127.0.0.1, -p, %q]\n", agree, port)
+		files["hosts.d/"+name+"/tcp"] = fmt.Sprintf("interval: 2s\ntimeout: 2s\nagree: %d\nargs: [-H, 127.0.0.1, -p, %q]\n", agree, port)
 	}
 	s.nodes = rig.NewNodes(t, nodes, files, env, "DMONITOR_MAIL_FROM=dmonitor@example.com")
 	for i, n := range s.nodes {
