@@ -27,9 +27,11 @@ type Options struct {
 	// connection is TLS, and a member that can't prove itself by that is refused.
 	Creds string
 	// Key is asked for the cluster key in force at each handshake; nil: there is none. A member lets in only those who have
-	// that key or a credential made with it. With URL and without Creds the process makes itself a credential that allows
-	// everything. What it returns may change, but not from nothing to something while the bus is open; see KeyChanged.
+	// that key or a credential made with it. With URL and without Creds the process makes itself a credential, of the kind
+	// Kind. What it returns may change, but not from nothing to something while the bus is open; see KeyChanged.
 	Key key.Source
+	// Kind is what this process may do, if it makes itself a credential; empty: everything (events.CredentialNode).
+	Kind events.CredentialKind
 	// Plain has a process with URL use no stream and no bucket: it makes no JetStream call, and is ready when it is
 	// connected. It may then live with a credential that allows none, such as a prober's.
 	Plain bool
@@ -76,15 +78,16 @@ type Bus struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 
-	closing context.Context // ends when Close begins
-	begin   context.CancelFunc
-	tasks   sync.WaitGroup // what runs until closing
-	closed  chan struct{}  // the connection is closed for good
-	never   chan error     // Failed of a process that embeds nothing
-	slow    slowLog
-	passed  sync.Map // slowLog by kind of stored message, see passOver
-	tending sync.Once
-	settled atomic.Bool // the streams of this cluster are made, by whoever it was; see settle
+	closing  context.Context // ends when Close begins
+	begin    context.CancelFunc
+	tasks    sync.WaitGroup // what runs until closing
+	closed   chan struct{}  // the connection is closed for good
+	never    chan error     // Failed of a process that embeds nothing
+	slow     slowLog
+	distrust distrust
+	passed   sync.Map // slowLog by kind of stored message, see passOver
+	tending  sync.Once
+	settled  atomic.Bool // the streams of this cluster are made, by whoever it was; see settle
 
 	mu        sync.Mutex
 	reconnect map[int]func()
@@ -121,7 +124,7 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		b.srv = srv
 		opts = append(opts, nats.InProcessServer(srv)) // stays with its own server, whatever happens
 	} else {
-		proof, err := o.prove()
+		proof, err := o.prove(b.refused)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +182,7 @@ func (b *Bus) connOptions() []nats.Option {
 	return []nats.Option{
 		nats.Name(b.o.Node),
 		nats.Timeout(connectWait), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(maxPings),
-		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.CustomReconnectDelay(b.delay),
 		nats.IgnoreAuthErrorAbort(),    // credentials may be put right while we wait
 		nats.IgnoreDiscoveredServers(), // the list we were given is the list
 		nats.ReconnectBufSize(-1),      // what is late is useless: fail instead of sending it later
@@ -209,6 +212,10 @@ func (b *Bus) disconnected(_ *nats.Conn, err error) {
 
 // asyncError logs what happens to no call in particular: a subscriber that doesn't keep up, mostly.
 func (b *Bus) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if b.closing.Err() == nil && trustError(err) {
+		b.refused(err)
+		return
+	}
 	if b.closing.Err() != nil || !b.slow.due(time.Now()) {
 		return
 	}

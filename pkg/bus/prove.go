@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,29 +14,39 @@ import (
 )
 
 // prove returns how this process proves to a member who it is, and the member to it.
-func (o Options) prove() ([]nats.Option, error) {
+func (o Options) prove(refused func(error)) ([]nats.Option, error) {
 	switch {
 	case o.Creds != "":
 		c, err := key.OpenCreds(o.Creds)
 		if err != nil {
 			return nil, fmt.Errorf("connect to the bus (DMONITOR_BUS_CREDS): %w", err)
 		}
-		out := []nats.Option{nats.UserJWT(c.JWT, c.Sign)}
-		if conf := c.TLS(); conf != nil {
+		file := &fileCreds{path: o.Creds, refused: refused}
+		out := append(inbox(c.Kind, c.Name), nats.UserJWT(file.token, file.sign))
+		if conf := file.tls(c.TLS()); conf != nil {
 			out = append(out, nats.Secure(conf))
 		}
 		return out, nil
 	case o.Key != nil:
-		own := &ownCreds{node: o.Node, source: o.Key}
-		return []nats.Option{nats.UserJWT(own.token, own.sign), nats.Secure(dialTLS(o.Key))}, nil
+		own := &ownCreds{kind: cmp.Or(o.Kind, events.CredentialNode), node: o.Node, source: o.Key}
+		return append(inbox(own.kind, own.node), nats.UserJWT(own.token, own.sign), nats.Secure(dialTLS(o.Key))), nil
 	default:
 		return nil, nil
 	}
 }
 
+// inbox has who may do everything get answers as ever, and everybody else in a place of its own.
+func inbox(kind events.CredentialKind, name string) []nats.Option {
+	if kind == events.CredentialNode || events.ValidateCredential(kind, name) != nil {
+		return nil
+	}
+	return []nats.Option{nats.CustomInboxPrefix(events.InboxPrefix(kind, name))}
+}
+
 // ownCreds is the credential of a process that holds the key: made anew for each connection, with the key in use then, and
 // never written down. It doesn't expire: who has it has the key itself.
 type ownCreds struct {
+	kind   events.CredentialKind
 	node   string
 	source key.Source
 	last   *key.Creds
@@ -43,7 +54,7 @@ type ownCreds struct {
 
 // token and sign are called by the client one after the other, for each connection it tries.
 func (c *ownCreds) token() (string, error) {
-	file, _, err := c.source().Mint(events.CredentialNode, c.node, time.Now(), time.Time{})
+	file, _, err := c.source().Mint(c.kind, c.node, time.Now(), time.Time{})
 	if err != nil {
 		return "", err
 	}
