@@ -121,6 +121,9 @@ func warmUp(t *testing.T, c *bustest.Cluster, name string, seen func() bool) {
 
 // Thirty lines of any language: connect, subscribe, read. The event carries its CloudEvents headers.
 func plainTCP(t *testing.T, c *bustest.Cluster) {
+	if c.Options(2).Key != nil {
+		t.Skip("with a key nobody does without TLS and a credential; see TestCredentials")
+	}
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.Bus(2).ClientURL(), "nats://"))
 	must(t, err)
 	defer conn.Close()
@@ -285,7 +288,7 @@ func nameTaken(t *testing.T, c *bustest.Cluster) {
 	at := c.Bus(1).ClusterAddr()
 	_, err := bus.Open(within(t), bus.Options{
 		Node: c.Name(1), Nodes: []string{c.Bus(0).ClusterAddr(), at, "127.0.0.1:1"},
-		Listen: "127.0.0.1:0", ClientListen: "127.0.0.1:0", Data: t.TempDir(), Log: zerolog.Nop(),
+		Listen: "127.0.0.1:0", ClientListen: "127.0.0.1:0", Data: t.TempDir(), Key: c.Options(1).Key, Log: zerolog.Nop(),
 	})
 	want := fmt.Sprintf(`join the bus as "n1": the member at %s has this name already; every node needs its own (DMONITOR_NODE)`, at)
 	if err == nil || err.Error() != want {

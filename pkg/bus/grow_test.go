@@ -51,10 +51,14 @@ func replacedHost(t *testing.T, c *bustest.Cluster) {
 
 // The system account may remove members: nobody from outside gets into it.
 func systemAccount(t *testing.T, c *bustest.Cluster) {
+	var trust []nats.Option
+	if c.Options(0).Key != nil {
+		trust = append(trust, nats.Secure(c.Options(0).Key().DialTLS()))
+	}
 	for _, login := range [][]nats.Option{
 		{nats.UserInfo("system", "")}, {nats.UserInfo("sys", "pass")}, {nats.UserInfo("anybody", "")}, {nats.UserInfo("$SYS", "$SYS")}, nil,
 	} {
-		nc, err := nats.Connect(c.Bus(0).ClientURL(), login...)
+		nc, err := nats.Connect(c.Bus(0).ClientURL(), append(trust, login...)...)
 		if err != nil {
 			if !strings.Contains(strings.ToLower(err.Error()), "authorization") {
 				t.Errorf("refused with %v", err)

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/pkg/key"
 )
 
 // Patience is how long anything in a test bus may take: many times what was measured, because machines are busy.
@@ -56,7 +58,31 @@ func New(t testing.TB, n int) *Cluster {
 // On is New with one member on each of the given data folders, which may hold what they kept before.
 func On(t testing.TB, folders ...string) *Cluster {
 	t.Helper()
+	return start(t, folders, nil)
+}
+
+// Keyed is New with members that ask these for the cluster key, one for each.
+func Keyed(t testing.TB, sources ...key.Source) *Cluster {
+	t.Helper()
+	folders := make([]string, len(sources))
+	for i := range folders {
+		folders[i] = t.TempDir()
+	}
+	return start(t, folders, sources)
+}
+
+// envKey has all buses run with a cluster key, if it is set: every test has to pass with one as without.
+const envKey = "DMONITOR_TEST_KEYED"
+
+func start(t testing.TB, folders []string, sources []key.Source) *Cluster {
+	t.Helper()
 	n := len(folders)
+	if sources == nil && os.Getenv(envKey) != "" {
+		ring := NewRing(t)
+		for range n {
+			sources = append(sources, func() *key.Ring { return ring })
+		}
+	}
 	c := &Cluster{t: t, links: map[pair]*link{}, log: &logBuffer{}, end: make(chan struct{})}
 	for i := range n {
 		c.members = append(c.members, &member{opts: bus.Options{
@@ -65,6 +91,9 @@ func On(t testing.TB, folders ...string) *Cluster {
 			// Members tell each other where they are. They must not find a way around the links, so they tell lies.
 			Advertise: "127.0.0.1:1",
 		}})
+		if sources != nil {
+			c.members[i].opts.Key = sources[i]
+		}
 	}
 	t.Cleanup(c.stop) // after the folders were made, so that they outlive the members
 	if n > 1 {
@@ -82,6 +111,19 @@ func On(t testing.TB, folders ...string) *Cluster {
 		t.FailNow()
 	}
 	return c
+}
+
+// NewRing makes a ring of these cluster keys, the first in use; of a new one, if there are none.
+func NewRing(t testing.TB, keys ...string) *key.Ring {
+	t.Helper()
+	if len(keys) == 0 {
+		keys = []string{key.New()}
+	}
+	ring, err := key.Parse("cluster.key", []byte(strings.Join(keys, "\n")))
+	if err != nil {
+		t.Fatalf("bustest: %v", err)
+	}
+	return ring
 }
 
 // connect makes a proxy for each ordered pair of members, itself included: a member's list of nodes names itself.
@@ -223,7 +265,7 @@ func (c *Cluster) Client(t testing.TB) *bus.Bus {
 	ctx, stop := context.WithTimeout(context.Background(), Patience)
 	defer stop()
 	b, err := bus.Open(ctx, bus.Options{
-		URL: strings.Join(urls, ","), Node: "client",
+		URL: strings.Join(urls, ","), Node: "client", Key: c.members[0].opts.Key,
 		Log: zerolog.New(c.log).With().Timestamp().Str("node", "client").Logger(),
 	})
 	if err != nil {

@@ -45,18 +45,38 @@ func (l *serverLog) stranger(addr, why string) {
 	}
 }
 
-// handshake matches what the server says when a handshake between members has failed.
-var handshake = regexp.MustCompile(`^(\S+) - rid:\d+ - TLS route handshake error: (.*)$`)
+// client says why somebody on the clients' port was refused before it said who it is.
+func (l *serverLog) client(addr, why string) {
+	if l.strangers.due("client "+hostOf(addr), time.Now()) {
+		l.log.Warn().Msgf("no connection with the client at %s: %s", addr, why)
+	}
+}
+
+// What the server says when a handshake has failed, and, without a key, when a member begins with one.
+var (
+	handshake = regexp.MustCompile(`^(\S+) - ([rc])id:\d+ - TLS (?:route )?handshake error: (.*)$`)
+	uninvited = regexp.MustCompile(`^(\S+) - rid:\d+ - authentication error$`)
+)
 
 // tell has the server's words on a failed handshake said in ours. Somebody who only looks whether the port is open is no
 // news.
 func (l *serverLog) tell(line string) bool {
+	if m := uninvited.FindStringSubmatch(line); m != nil {
+		l.stranger(m[1], errNoKeyHere.Error())
+		return true
+	}
 	m := handshake.FindStringSubmatch(line)
 	if m == nil {
 		return false
 	}
-	addr, what := m[1], m[2]
+	addr, member, what := m[1], m[2] == "r", m[3]
 	switch {
+	case !member && strings.Contains(what, "remote error: tls:"):
+		l.client(addr, "it doesn't trust this node's certificate; credentials that were made with this cluster key do")
+	case !member && strings.Contains(what, "first record does not look like a TLS handshake"):
+		l.client(addr, "it speaks without TLS, and this node has a cluster key")
+	case !member:
+		l.log.Debug().Msg("bus: " + line)
 	case strings.Contains(what, key.ErrOtherKey.Error()):
 		l.stranger(addr, errOtherKey.Error())
 	case strings.Contains(what, "first record does not look like a TLS handshake"), strings.Contains(what, "didn't provide a certificate"):
