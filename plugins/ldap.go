@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	ber "github.com/go-asn1-ber/asn1-ber"
 	directory "github.com/go-ldap/ldap/v3"
 )
 
 const (
 	ldapPort  = 389
 	ldapsPort = 636
-	// startTLS is the name of that operation: RFC 4511, section 4.14.
-	startTLS = "1.3.6.1.4.1.1466.20037"
 )
 
 // ldap is what check_ldap and check_ldaps were asked.
@@ -59,6 +56,10 @@ func (l *ldap) look(ctx context.Context) outcome {
 	if err := l.login.load(); err != nil {
 		return broken(err)
 	}
+	if l.login.given() && l.login.password == "" {
+		// A server takes a name without a password for nobody, and lets it in: RFC 4513, section 5.1.2.
+		return unknown("login file %s has no password: the server would take that for an anonymous bind", l.login.file)
+	}
 	conn, err := l.call.hear(ctx, l.port)
 	if err != nil {
 		return broken(err)
@@ -78,33 +79,12 @@ func (l *ldap) look(ctx context.Context) outcome {
 	return l.call.answered(l.slow, l.talk(ctx, conn))
 }
 
-// encrypt begins TLS, after asking for it where that is needed. The request is made here because the library forgets
-// what is wrong with a certificate.
+// encrypt begins TLS, after asking for it where that is needed.
 func (l *ldap) encrypt(ctx context.Context, conn *talk) (*talk, outcome) {
-	const when = "before it said whether it has TLS"
 	if l.atOnce {
 		return l.call.secure(ctx, conn, &l.tls)
 	}
-	request := ber.NewSequence("LDAPMessage")
-	request.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "MessageID"))
-	operation := ber.Encode(ber.ClassApplication, ber.TypeConstructed, directory.ApplicationExtendedRequest, nil, "ExtendedRequest")
-	operation.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, startTLS, "StartTLS"))
-	request.AppendChild(operation)
-	_, err := conn.Write(request.Bytes())
-	if err != nil {
-		return nil, l.call.lost(ctx, conn, "LDAP", when, err)
-	}
-	answer, err := ber.ReadPacket(conn)
-	if err != nil {
-		return nil, l.call.lost(ctx, conn, "LDAP", when, err)
-	}
-	if err := directory.GetLDAPError(answer); err != nil {
-		if said, ok := serverSaid(err); ok {
-			return nil, fail("%s does no TLS: it said %s", portOf(conn), said)
-		}
-		return nil, l.call.lost(ctx, conn, "LDAP", when, err)
-	}
-	return l.call.secure(ctx, conn, &l.tls)
+	return l.call.upgrade(ctx, conn, &l.tls, "LDAP", startLDAP)
 }
 
 func (l *ldap) talk(ctx context.Context, conn *talk) outcome {
@@ -180,14 +160,21 @@ func (l *ldap) refused(ctx context.Context, conn *talk, when string, err error) 
 		if l.login.given() {
 			return unknown("ldap is up, but refuses the login of this node: %s", said)
 		}
-		if l.base != "" {
-			return unknown("ldap is up, but doesn't tell that without --login-file: %s", said)
-		}
-		return good("ldap takes clients, and refuses who has no login: %s", said)
+		return l.closed(said)
+	case directory.IsErrorWithCode(err, directory.LDAPResultUnwillingToPerform) && !l.login.given():
+		return l.closed(said) // OpenLDAP's "require authc" says so
 	case directory.IsErrorAnyOf(err, directory.LDAPResultInvalidDNSyntax):
 		return unknown("ldap is up, but it can't make sense of what this node asks for: %s", said)
 	}
 	return fail("ldap says %s", said)
+}
+
+// closed is the outcome of a refusal of somebody without a login.
+func (l *ldap) closed(said string) outcome {
+	if l.base != "" {
+		return unknown("ldap is up, but doesn't tell that without --login-file: %s", said)
+	}
+	return good("ldap takes clients, and refuses who has no login: %s", said)
 }
 
 // serverSaid is a result other than success in the server's words; false if the error is something else.

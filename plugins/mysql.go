@@ -25,6 +25,7 @@ const (
 	mysqlTableDenied   = 1142 // ER_TABLEACCESS_DENIED_ERROR
 	mysqlColumnDenied  = 1143 // ER_COLUMNACCESS_DENIED_ERROR
 	mysqlNeedsRight    = 1227 // ER_SPECIFIC_ACCESS_DENIED_ERROR
+	mysqlReadOnly      = 1792 // ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
 	mysqlNoPassword    = 1698 // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
 	mysqlNotEncrypted  = 3159 // ER_SECURE_TRANSPORT_REQUIRED
 	mysqlLateMariaDB   = 1969 // ER_STATEMENT_TIMEOUT
@@ -156,7 +157,7 @@ func (m *mysql) refused(ctx context.Context, when string, err error) outcome {
 			return good("mysql %s takes clients, and refuses who has no login: %s", quote(version), refusal)
 		}
 		return unknown("mysql is up, but refuses the login of this node: %s", refusal)
-	case mysqlSyntax, mysqlTableDenied, mysqlColumnDenied, mysqlNeedsRight:
+	case mysqlSyntax, mysqlTableDenied, mysqlColumnDenied, mysqlNeedsRight, mysqlReadOnly:
 		return unknown("mysql is up, but it doesn't do what this node asks for: %s", refusal)
 	case mysqlLateMariaDB, mysqlLateMySQL:
 		return fail("mysql had no answer to the query within %s: %s", span(m.call.budget), refusal)
@@ -216,11 +217,11 @@ func (m *mysql) ask(ctx context.Context, db driver.Conn, o outcome) outcome {
 }
 
 // mysqlVersion is the version in a greeting: after the packet's length and number, and the protocol's number, 10, up to
-// a zero. It is empty if this is no greeting.
+// a zero. It is empty if this is no greeting. MariaDB's has "5.5.5-" in front, for old replicas, which isn't its version.
 func mysqlVersion(first []byte) string {
 	if len(first) < 6 || first[3] != 0 || first[4] != 10 {
 		return ""
 	}
 	version, _, _ := bytes.Cut(first[5:], []byte{0})
-	return string(version)
+	return strings.TrimPrefix(string(version), "5.5.5-")
 }

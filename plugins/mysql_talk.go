@@ -66,6 +66,11 @@ func (t *mysqlTalk) rows(sql string, each func(mysqlRow) bool) (n int, err error
 		case err != nil:
 			return n, err
 		}
+		for i, v := range r.values {
+			if b, ok := v.([]byte); ok {
+				r.values[i] = slices.Clone(b) // it is the driver's, who will read other things into it
+			}
+		}
 		n++
 		if !each(r) {
 			return n, nil

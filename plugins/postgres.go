@@ -59,7 +59,7 @@ func (p *postgres) look(ctx context.Context) outcome {
 	defer bound(ctx, conn)()
 	if p.tls.on {
 		var o outcome
-		if conn, o = p.encrypt(ctx, conn); conn == nil {
+		if conn, o = p.call.upgrade(ctx, conn, &p.tls, "PostgreSQL", startPostgres); conn == nil {
 			return o
 		}
 	}
@@ -79,30 +79,6 @@ func (p *postgres) check() error {
 	return p.query.check(p.call, &p.login)
 }
 
-// encrypt asks the server for TLS.
-func (p *postgres) encrypt(ctx context.Context, conn *talk) (*talk, outcome) {
-	const when = "before it said whether it has TLS"
-	request, err := (&pgproto3.SSLRequest{}).Encode(nil)
-	if err == nil {
-		_, err = conn.Write(request)
-	}
-	answer := make([]byte, 1)
-	if err == nil {
-		_, err = conn.Read(answer)
-	}
-	switch {
-	case err != nil:
-		return nil, p.call.lost(ctx, conn, "PostgreSQL", when, err)
-	case answer[0] == 'S':
-		return p.call.secure(ctx, conn, &p.tls)
-	case answer[0] == 'N':
-		return nil, fail("%s has no TLS", portOf(conn))
-	}
-	// One that can't start another process says so here, in its own way.
-	rest, _ := readUntil(conn, []byte{0}, maxQuoted)
-	return nil, fail("%s has no TLS: it said %s", portOf(conn), quote(string(append(answer, rest...))))
-}
-
 // enter says who we are and waits until the server lets us in, which is true, or has said enough for an outcome.
 func (p *postgres) enter(ctx context.Context, s *postgresTalk) (o outcome, in bool) {
 	user := p.login.user
@@ -113,31 +89,38 @@ func (p *postgres) enter(ctx context.Context, s *postgresTalk) (o outcome, in bo
 	if err := s.startUp(user, p.database); err != nil {
 		return p.call.lost(ctx, s.conn, "PostgreSQL", when, err), false
 	}
-	for {
+	for accepted := false; ; {
 		m, err := s.receive()
 		if err != nil {
 			return p.refused(ctx, s, when, err), false
 		}
 		switch m := m.(type) {
 		case *pgproto3.AuthenticationOk:
-			if s.scram != nil && !s.proven {
-				err = errors.New("it lets us in without a proof that it knows the password")
-			}
+			accepted, err = true, s.trusted()
 		case *pgproto3.AuthenticationSASLContinue:
 			err = s.prove(m)
 		case *pgproto3.AuthenticationSASLFinal:
 			err = s.finish(m)
-		case *pgproto3.ReadyForQuery:
-			return good("postgres %s lets %s in", quote(s.version), user), true
 		case pgproto3.AuthenticationResponseMessage:
 			if !p.login.given() {
 				return good("postgres takes clients: it asks user %s for %s", anonymous, wanted(m)), false
 			}
 			err = s.authenticate(m, &p.login)
+		case *pgproto3.NegotiateProtocolVersion, *pgproto3.NoticeResponse:
+		case *pgproto3.ReadyForQuery:
+			if accepted {
+				return good("postgres %s lets %s in", quote(s.version), user), true
+			}
+			err = errOrder
+		default:
+			if !accepted {
+				err = errOrder
+			}
 		}
 		if err != nil {
-			return p.refused(ctx, s, "while logging in", err), false
+			return p.refused(ctx, s, when, err), false
 		}
+		s.conn.understand()
 	}
 }
 
@@ -168,7 +151,8 @@ func (p *postgres) refused(ctx context.Context, s *postgresTalk, when string, er
 		return good("postgres answers: %s", refusal)
 	case strings.HasPrefix(code, "28"):
 		return unknown("postgres is up, but refuses the login of this node: %s", refusal)
-	case slices.Contains([]string{"42501", "42601"}, code): // insufficient_privilege, syntax_error
+	case slices.Contains([]string{"42501", "42601", "25006"}, code):
+		// insufficient_privilege, syntax_error, read_only_sql_transaction
 		return unknown("postgres is up, but it doesn't do what this node asks for: %s", refusal)
 	case code == "57014": // query_canceled
 		return fail("postgres had no answer to the query within %s: %s", span(p.call.budget), refusal)

@@ -20,6 +20,9 @@ const (
 	maxIterations = 1_000_000
 )
 
+// errOrder is a message that is none of those that may come now.
+var errOrder = errors.New("a message out of order")
+
 // postgresTalk is a connection to a PostgreSQL server. The messages are pgproto3's and the proof of the password is
 // scram's, both small parts of drivers: a driver as a whole costs every plugin's start more than this file is long.
 type postgresTalk struct {
@@ -71,8 +74,16 @@ func (s *postgresTalk) receive() (pgproto3.BackendMessage, error) {
 			s.version = m.Value
 		}
 	}
-	s.conn.understand()
 	return m, nil
+}
+
+// trusted returns an error if the server says that we are in without having shown, as it should, that it knows the
+// password as well.
+func (s *postgresTalk) trusted() error {
+	if s.scram != nil && !s.proven {
+		return errors.New("it takes the password and doesn't show that it knows it")
+	}
+	return nil
 }
 
 // authenticate answers what the server asks for.

@@ -149,6 +149,18 @@ func (c *call) secure(ctx context.Context, h *talk, e *encryption) (*talk, outco
 	return &talk{Conn: conn, connected: h.connected, encrypted: true}, outcome{}
 }
 
+// upgrade asks the server for TLS, as its protocol has it, and begins it. If it returns nil, the outcome says why.
+func (c *call) upgrade(ctx context.Context, h *talk, e *encryption, protocol string, start func(io.ReadWriter) (string, error)) (*talk, outcome) {
+	_, err := start(h)
+	if refusal, ok := errors.AsType[starttlsRefusal](err); ok {
+		return nil, fail("%s has no TLS: %v", portOf(h), refusal)
+	}
+	if err != nil {
+		return nil, c.lost(ctx, h, protocol, "before it said whether it has TLS", err)
+	}
+	return c.secure(ctx, h, e)
+}
+
 // insecure is the outcome of a TLS handshake that failed.
 func (c *call) insecure(ctx context.Context, h *talk, e *encryption, err error) outcome {
 	if why := e.trust.explain(err, c.host); why != nil {
@@ -161,6 +173,9 @@ func (c *call) insecure(ctx context.Context, h *talk, e *encryption, err error) 
 	case errors.Is(err, io.EOF), timedOut(err), ctx.Err() != nil:
 		h.understand() // half a handshake is nothing to read
 		return c.lost(ctx, h, "TLS", "before the TLS handshake was over", err)
+	}
+	if why := handshakeFailed(err); why != "" {
+		return fail("%s: the TLS handshake failed: %s", portOf(h), why)
 	}
 	return fail("%s: the TLS handshake failed: %s", portOf(h), reason(err))
 }

@@ -46,8 +46,15 @@ func (d *daemon) signal(name string) {
 // takes waits until the plugin says that the server is up.
 func (d *daemon) takes(name string, args ...string) {
 	d.t.Helper()
+	last := ""
+	defer func() {
+		if d.t.Failed() {
+			d.t.Logf("%s %v: %s", name, args, last)
+		}
+	}()
 	d.until(name+" finds it", func() bool {
-		exit, _ := check(d.t, name, args...)
+		exit, out := check(d.t, name, args...)
+		last = out
 		return exit == 0
 	})
 }

@@ -64,7 +64,7 @@ func TestPostgres(t *testing.T) {
 		{"no row", ask("-q", "SELECT 1 WHERE false", "-e", "1"), 2, "the query gave no row"},
 		{"NULL", ask("-q", "SELECT NULL", "--query-warning", "1"), 2, "the query gave NULL, which is not a number"},
 		{"a long result", ask("-q", "SELECT repeat('x', 100) FROM generate_series(1, 1000000)"), 0, "xxx…"},
-		{"nothing is changed", ask("-q", "CREATE TABLE x (n int)"), 2, "read-only transaction"},
+		{"nothing is changed", ask("-q", "CREATE TABLE x (n int)"), 3, "read-only transaction"},
 		{"nor by a second statement", ask("-q", "SELECT 1; COMMIT"), 3, "multiple commands"},
 		{"what isn't allowed", ask("-q", "SELECT * FROM hidden"), 3, "permission denied for table hidden"},
 		{"a slip", ask("-q", "SELEC 1"), 3, "syntax error"},
