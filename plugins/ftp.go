@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"fmt"
 	"strings"
 )
 
@@ -28,13 +29,13 @@ func ftpTalk(d *dialogue) error {
 		return err
 	}
 	d.said = hi.String()
-	if other := speaks(d.said); other != "" && other != d.proto {
-		return d.foreign(d.said)
-	}
 	if hi.code != 220 {
-		return d.refused(hi.String())
+		return d.refused(d.said)
 	}
 	features, err := d.ask("FEAT")
+	if err == nil && features.code/100 == 5 { // An old server, one that wants a login first, or one for mail.
+		err = ftpNoop(d)
+	}
 	if err != nil {
 		return err
 	}
@@ -51,8 +52,18 @@ func ftpTalk(d *dialogue) error {
 		r, err := d.ask("AUTH TLS")
 		return r.String(), r.code == 234, err
 	})
-	if err == nil && encrypted { // A server that is there answers, whatever it answers.
-		_, err = d.ask("NOOP")
+	if err == nil && encrypted {
+		err = ftpNoop(d)
+	}
+	return err
+}
+
+// ftpNoop asks for nothing. Whatever the answer is, the server is there; but 250 isn't among those of RFC 959, section 5.4:
+// that is how mail servers say it, which greet in the same way.
+func ftpNoop(d *dialogue) error {
+	r, err := d.ask("NOOP")
+	if err == nil && r.code == 250 && speaks(d.said) != d.proto {
+		return fmt.Errorf("%s is not FTP but SMTP: it said %s, and to NOOP %s", portOf(d.conn), quote(d.said), quote(r.String()))
 	}
 	return err
 }

@@ -28,6 +28,8 @@ func TestFTP(t *testing.T) {
 		{"too busy", server("421 Too many users\r\n"), "", exitFail, `refuses service: it said "421 Too many users"`},
 		{"no end of the greeting", endless("220-spam\r\n"), "", exitFail, "no end of a greeting within 64 KiB"},
 		{"a server that only greets", says("220 hi\r\n"), "", exitFail, "no sign of an answer to FEAT within 1.0 s"},
-		{"a mail server", says("220 mail.example.com ESMTP\r\n"), "", exitFail, `is not FTP but SMTP: it said "220 mail.example.com ESMTP"`},
+		{"a mail server", server("220 mail.example.com ESMTP\r\n", "FEAT", "500 what?\r\n", "NOOP", "250 fine\r\n"), "", exitFail, `is not FTP but SMTP: it said "220 mail.example.com ESMTP", and to NOOP "250 fine"`},
+		{"an FTP server of that name", server("220 smtp.example.com ready\r\n"), "", exitOK, "answered"},
+		{"one that says 250 but FTP, too", server("220 old FTP\r\n", "NOOP", "250 fine\r\n"), "", exitOK, "answered"},
 	})
 }

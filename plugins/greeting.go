@@ -143,6 +143,9 @@ func (d *dialogue) foreign(said string) error {
 
 // refused is the error of a server that understands and won't.
 func (d *dialogue) refused(said string) error {
+	if other := speaks(said); d.stage == aGreeting && other != "" && other != d.proto {
+		return d.foreign(said)
+	}
 	if d.stage == aGreeting {
 		return fmt.Errorf("%s refuses service: it said %s", portOf(d.conn), inFull(said))
 	}

@@ -2,10 +2,14 @@ package plugins
 
 import "strings"
 
-// speaks tells by how a server begins which protocol it is, and returns "" for those it doesn't know.
+// speaks tells by how a server begins which protocol it is, and returns "" where it doesn't know. That is for people to
+// read: a mail server may be called ftp.example.com.
 func speaks(said string) string {
 	line, _, _ := strings.Cut(said, "\n")
 	line = strings.ToUpper(line)
+	if strings.Contains(line, "SMTP") && strings.Contains(line, "FTP") {
+		return "" // one of the two is part of a name
+	}
 	for _, p := range []struct{ begins, has, name string }{
 		{"SSH-", "", "SSH"},
 		{"220", "SMTP", "SMTP"}, // RFC 5321, section 4.3.1, wants the word there; FTP has no such rule

@@ -248,7 +248,7 @@ func TestGreetingsOverBothFamilies(t *testing.T) {
 
 func TestSpeaks(t *testing.T) {
 	for said, want := range map[string]string{
-		"SSH-2.0-x": "SSH", "220 mail ESMTP": "SMTP", "220 (vsFTPd 3.0.5)": "FTP", "220-FileZilla Server": "FTP", "220 hello": "",
+		"SSH-2.0-x": "SSH", "220 mail ESMTP": "SMTP", "220 (vsFTPd 3.0.5)": "FTP", "220-FileZilla Server": "FTP", "220 hello": "", "220 smtp1.example.com FTP server": "",
 		"+OK": "POP3", "* OK x": "IMAP", "* BYE": "IMAP", "@RSYNCD: 31.0": "rsync", "HTTP/1.1 400 Bad Request": "HTTP", "<html>": "HTTP",
 		"RFB 003.008\n": "VNC", "\x15\x03\x01\x00\x02": "TLS", "J\x00\x00\x00\x0a8.0.36\x00": "MySQL", "": "", "hi\n220 SMTP": "",
 	} {

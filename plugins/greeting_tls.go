@@ -134,10 +134,9 @@ func (e *tlsWish) wrong(f findings, now time.Time) (wrong []string, err error) {
 // noTLS says why there is no handshake.
 func (d *dialogue) noTLS(err error) error {
 	d.lost = true
-	var record tls.RecordHeaderError
 	at := portOf(d.conn)
 	said, _, _ := strings.Cut(string(d.conn.said), "\n")
-	if errors.As(err, &record) {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		if other := speaks(said); other != "" {
 			return fmt.Errorf("%s does not speak TLS but %s: it said %s", at, other, quote(said))
 		}

@@ -2,7 +2,6 @@ package plugins
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -65,11 +64,8 @@ func (m *mailServer) talk(d *dialogue) error {
 		return err
 	}
 	d.said = hi.String()
-	if other := speaks(d.said); other != "" && other != d.proto {
-		return d.foreign(d.said)
-	}
 	if hi.code != 220 {
-		return d.refused(hi.String())
+		return d.refused(d.said)
 	}
 	offers, err := m.hello(d)
 	if err != nil {
@@ -117,8 +113,11 @@ func (m *mailServer) hello(d *dialogue) (offers map[string]bool, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.code/100 != 2 {
-		return nil, errors.New(d.refused(r.String()).Error() + ", after the greeting " + quote(d.said))
+	switch other := speaks(d.said); {
+	case r.code/100 == 5 && other != "" && other != d.proto:
+		return nil, d.foreign(d.said)
+	case r.code/100 != 2:
+		return nil, fmt.Errorf("%w, after the greeting %s", d.refused(r.String()), quote(d.said))
 	}
 	offers = map[string]bool{}
 	for _, line := range r.lines[1:] {
