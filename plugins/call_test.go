@@ -92,8 +92,8 @@ func FuzzParseSpan(f *testing.F) {
 
 func TestNames(t *testing.T) {
 	want := "check_cert check_dns check_ftp check_http check_https check_imap check_imaps check_ldap check_ldaps " +
-		"check_mysql check_ping check_pop3 check_pop3s check_postgres check_redis check_rsync check_smtp check_smtps " +
-		"check_ssh check_tcp"
+		"check_mysql check_ntp check_ping check_pop3 check_pop3s check_postgres check_redis check_rsync check_smtp " +
+		"check_smtps check_ssh check_tcp"
 	if got := strings.Join(Names(), " "); got != want {
 		t.Errorf("Names() = %s, want %s", got, want)
 	}

@@ -15,6 +15,9 @@ const (
 	maxDatagram = 4096 // bytes; what is longer is cut, and then not understood
 )
 
+// asking asks one address until an answer comes or the context ends.
+type asking[T any] func(ctx context.Context, to netip.AddrPort) (T, error)
+
 // understanding reads an answer. ours is false for what isn't an answer to our question; that is passed over, as anybody
 // can send it. An error ends the waiting.
 type understanding[T any] func(datagram []byte) (answer T, ours bool, err error)
@@ -25,9 +28,9 @@ type heardFrom[T any] struct {
 	err    error
 }
 
-// exchange sends a question by UDP to the addresses of a host, dialStagger apart, and returns the first answer and who
-// gave it. Its error says why there is none; it is the node's own only if no address could be asked.
-func exchange[T any](ctx context.Context, c *call, host string, port uint16, question []byte, read understanding[T]) (T, netip.Addr, error) {
+// firstOf asks the addresses of a host, dialStagger apart, and returns the first answer and who gave it. Its error says why
+// there is none; it is the node's own only if no address could be asked.
+func firstOf[T any](ctx context.Context, c *call, host string, port uint16, ask asking[T]) (T, netip.Addr, error) {
 	var none T
 	addrs, err := c.addresses(ctx, host)
 	if err != nil {
@@ -52,8 +55,14 @@ func exchange[T any](ctx context.Context, c *call, host string, port uint16, que
 				continue
 			}
 			go func(a netip.Addr) {
-				answer, err := askUDP(ctx, netip.AddrPortFrom(a, port), question, read)
-				done <- heardFrom[T]{a, answer, err}
+				h := heardFrom[T]{addr: a}
+				defer func() {
+					if p := recover(); p != nil { // uncaught it would end the process with what reads as "the host is down"
+						h.err = own("%s itself broke: %v", c.plugin.name, p)
+					}
+					done <- h
+				}()
+				h.answer, h.err = ask(ctx, netip.AddrPortFrom(a, port))
 			}(addrs[started])
 			started++
 			running++
@@ -93,7 +102,11 @@ func (c *call) unanswered(ctx context.Context, host string, port uint16, failed 
 	return errors.New(oneHost(host, append(theirs, ours...)))
 }
 
-// askUDP asks one address until an answer comes or the context ends.
+// byUDP asks with a question in one datagram.
+func byUDP[T any](question []byte, read understanding[T]) asking[T] {
+	return func(ctx context.Context, to netip.AddrPort) (T, error) { return askUDP(ctx, to, question, read) }
+}
+
 func askUDP[T any](ctx context.Context, to netip.AddrPort, question []byte, read understanding[T]) (T, error) {
 	var none T
 	conn, err := new(net.Dialer).DialContext(ctx, "udp", to.String())
@@ -103,7 +116,10 @@ func askUDP[T any](ctx context.Context, to netip.AddrPort, question []byte, read
 	defer bound(ctx, conn)()
 	other, buf := "", make([]byte, maxDatagram)
 	for wait := resendAfter; ctx.Err() == nil; wait *= 2 {
-		if _, err := conn.Write(question); err != nil {
+		switch _, err := conn.Write(question); {
+		case timedOut(err):
+			return none, onlyOther(ctx, other)
+		case err != nil:
 			return none, err
 		}
 		until := sooner(ctx, wait)
@@ -123,8 +139,16 @@ func askUDP[T any](ctx context.Context, to netip.AddrPort, question []byte, read
 			other = string(buf[:min(n, maxQuoted)])
 		}
 	}
+	return none, onlyOther(ctx, other)
+}
+
+// onlyOther is the error of an address that gave no answer until the context ended; other is what it said instead.
+func onlyOther(ctx context.Context, other string) error {
 	if other != "" && !errors.Is(ctx.Err(), context.Canceled) {
-		return none, errors.New("no answer, only something else: " + quote(other))
+		return errors.New("no answer, only something else: " + quote(other))
 	}
-	return none, ctx.Err()
+	if ctx.Err() == nil {
+		return context.DeadlineExceeded // the connection's came a moment earlier
+	}
+	return ctx.Err()
 }

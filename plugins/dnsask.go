@@ -61,7 +61,7 @@ func (d *dnsCheck) askOnce(ctx context.Context, edns bool) (dnsReply, error) {
 	if d.tcp {
 		return d.askTCP(ctx, d.whom(), question, understand)
 	}
-	r, at, err := exchange(ctx, d.call, d.whom(), d.port, question, understand)
+	r, at, err := firstOf(ctx, d.call, d.whom(), d.port, byUDP(question, understand))
 	if err != nil {
 		return r, fmt.Errorf("ask %s about %s: %w", d.whom(), d.asked(), err)
 	}

@@ -31,6 +31,7 @@ func list() []plugin {
 		{"check_ldap", "HOST [-p PORT] [--tls] [-b BASE]", "binds to a directory server and reads its root entry", openLDAP},
 		{"check_ldaps", "HOST [-p PORT] [-b BASE]", "binds to a directory server over TLS and reads its root entry", openLDAPS},
 		{"check_mysql", "HOST [-p PORT] [--login-file FILE] [-q SQL]", "asks a MySQL or MariaDB server whether it takes clients", openMySQL},
+		{"check_ntp", "HOST [-w OFFSET] [-c OFFSET]", "asks a time server", ntpServer},
 		{"check_ping", "HOST [-p PACKETS] [-w MS,LOSS%] [-c MS,LOSS%]", "sends ICMP echo requests", ping},
 		{"check_pop3", "HOST [-p PORT]", "greets a POP3 server, over TLS if it offers that", pop3},
 		{"check_pop3s", "HOST [-p PORT]", "greets a POP3 server over TLS", pop3s},

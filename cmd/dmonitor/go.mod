@@ -8,12 +8,14 @@ require (
 	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
 	github.com/dmonitor/dmonitor/pkg/confdir v0.0.0
 	github.com/dmonitor/dmonitor/pkg/events v0.0.0
+	github.com/dmonitor/dmonitor/pkg/key v0.0.0
 	github.com/dmonitor/dmonitor/pkg/proc v0.0.0
 	github.com/dmonitor/dmonitor/plugins v0.0.0
 	github.com/dmonitor/dmonitor/services/arbiter v0.0.0
 	github.com/dmonitor/dmonitor/services/mailer v0.0.0
 	github.com/dmonitor/dmonitor/services/prober v0.0.0
 	github.com/dmonitor/dmonitor/services/scheduler v0.0.0
+	github.com/mattn/go-isatty v0.0.20
 	github.com/nats-io/nats.go v1.55.0
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/rs/zerolog v1.35.1
@@ -23,12 +25,12 @@ require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/Azure/go-ntlmssp v0.1.1 // indirect
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
+	github.com/beevik/ntp v1.6.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
-	github.com/dmonitor/dmonitor/pkg/key v0.0.0 // indirect
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/emersion/go-smtp v0.25.1 // indirect
 	github.com/fsnotify/fsnotify v1.10.1 // indirect
@@ -43,7 +45,6 @@ require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/lib/pq v1.12.3 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
-	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect

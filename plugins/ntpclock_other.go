@@ -1,0 +1,6 @@
+//go:build !linux
+
+package plugins
+
+// ownClock doesn't know here.
+func ownClock() clockState { return clockUnknown }
