@@ -9,6 +9,7 @@ require (
 	github.com/dmonitor/dmonitor/pkg/bus v0.0.0
 	github.com/dmonitor/dmonitor/pkg/confdir v0.0.0
 	github.com/dmonitor/dmonitor/pkg/events v0.0.0
+	github.com/dmonitor/dmonitor/pkg/key v0.0.0
 	github.com/dmonitor/dmonitor/pkg/proc v0.0.0
 	github.com/dmonitor/dmonitor/services/arbiter v0.0.0
 	github.com/dmonitor/dmonitor/services/mailer v0.0.0
@@ -18,6 +19,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2
 	github.com/google/licensecheck v0.3.1
 	github.com/nats-io/nats.go v1.55.0
+	github.com/rs/zerolog v1.35.1
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	golang.org/x/mod v0.42.0
 	golang.org/x/net v0.62.0
@@ -48,7 +50,6 @@ require (
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
-	github.com/rs/zerolog v1.35.1 // indirect
 	github.com/wneessen/go-mail v0.8.1 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect

@@ -106,8 +106,8 @@ func (s *stage) followLeaders() {
 	for _, a := range s.nodes {
 		urls = append(urls, "nats://"+a.Addr+":4222")
 	}
-	nc, err := nats.Connect(strings.Join(urls, ","), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.IgnoreDiscoveredServers(),
-		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2))
+	nc, err := nats.Connect(strings.Join(urls, ","), append(rig.Login(s.t), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond),
+		nats.IgnoreDiscoveredServers(), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2))...)
 	if err != nil {
 		s.t.Fatal(err)
 	}

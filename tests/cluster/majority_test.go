@@ -207,7 +207,7 @@ func (s *stage) toldOnce(t *testing.T, h int) {
 // copies lists the nodes that have a copy of a stream, its leader first.
 func (s *stage) copies(stream string) (all []*actor) {
 	s.t.Helper()
-	nc, err := nats.Connect("nats://" + s.wells()[0].Addr + ":4222")
+	nc, err := nats.Connect("nats://"+s.wells()[0].Addr+":4222", rig.Login(s.t)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ func Binary(t testing.TB) string {
 
 // Node is one `dmonitor run` with an address and folders of its own.
 type Node struct {
+	Command string // another command of dmonitor than run
 	t       testing.TB
 	Addr    string // loopback address; ports are the usual ones
 	dir     string
@@ -67,12 +69,16 @@ type Node struct {
 }
 
 // NewNodes makes n nodes that list each other. The first has the given configuration files; the others have none of
-// their own, since the cluster checks the union.
+// their own, since the cluster checks the union. The cluster key is on all of them, see KeyFile.
 func NewNodes(t testing.TB, n int, files map[string]string, env ...string) []*Node {
 	t.Helper()
 	var nodes []*Node
 	var members []string
 	base := freeLoopback(t, n)
+	keyText, said := files[KeyFile]
+	if !said {
+		keyText = Key()
+	}
 	for i := range n {
 		members = append(members, fmt.Sprintf("%s.%d:2929", base, i+1))
 	}
@@ -81,9 +87,13 @@ func NewNodes(t testing.TB, n int, files map[string]string, env ...string) []*No
 		Write(t, filepath.Join(nd.Etc(), "nodes.txt"), strings.Join(members, "\n")+"\n")
 		if i == 0 {
 			for name, text := range files {
+				if name == KeyFile {
+					continue
+				}
 				Write(t, filepath.Join(nd.Etc(), name), text)
 			}
 		}
+		nd.WriteKey(keyText)
 		nd.env = append([]string{
 			"DMONITOR_CONFIG=" + nd.Etc(), "DMONITOR_DATA=" + nd.Data(), "DMONITOR_NODE=" + fmt.Sprintf("node-%d", i+1),
 			"DMONITOR_LISTEN=" + nd.Addr + ":2929", "DMONITOR_CLIENT_LISTEN=" + nd.Addr + ":4222",
@@ -93,6 +103,18 @@ func NewNodes(t testing.TB, n int, files map[string]string, env ...string) []*No
 		t.Cleanup(nd.cleanUp)
 	}
 	return nodes
+}
+
+// NewRemote makes a remote prober that connects to members at these addresses with a credentials file. It has no address.
+func NewRemote(t testing.TB, urls, creds string, env ...string) *Node {
+	t.Helper()
+	n := &Node{t: t, Command: "prober", Addr: "a remote prober", dir: t.TempDir()}
+	n.env = append([]string{
+		"DMONITOR_CONFIG=" + n.Etc(), "DMONITOR_DATA=" + n.Data(), "DMONITOR_BUS_URL=" + urls, "DMONITOR_BUS_CREDS=" + creds,
+		"DMONITOR_HTTP_LISTEN=off", "DMONITOR_LOG_FORMAT=json",
+	}, env...)
+	t.Cleanup(n.cleanUp)
+	return n
 }
 
 // given are the prefixes that this process has given out: nodes of another stage may not listen yet.
@@ -156,7 +178,7 @@ func (n *Node) Etc() string { return filepath.Join(n.dir, "etc") }
 func (n *Node) Start() {
 	n.t.Helper()
 	// Its standard input ends when this process does, however that ends: no node is left behind.
-	n.cmd = exec.Command(n.program(), "run", "--until-eof")
+	n.cmd = exec.Command(n.program(), cmp.Or(n.Command, "run"), "--until-eof")
 	if _, err := n.cmd.StdinPipe(); err != nil {
 		n.t.Fatal(err)
 	}

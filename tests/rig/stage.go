@@ -22,6 +22,16 @@ type Stage struct {
 // NewStage starts a host, an inbox, and n nodes that look at the host once per interval.
 func NewStage(t testing.TB, n int, interval time.Duration) *Stage {
 	t.Helper()
+	s := SetStage(t, n, interval)
+	for _, n := range s.Nodes {
+		n.Start()
+	}
+	return s
+}
+
+// SetStage is NewStage without starting the nodes, which have more in their environment.
+func SetStage(t testing.TB, n int, interval time.Duration, env ...string) *Stage {
+	t.Helper()
 	s := &Stage{}
 	var err error
 	if s.Host, err = host.New(host.Options{HTTPListen: "127.0.0.1:0"}); err != nil {
@@ -39,10 +49,7 @@ func NewStage(t testing.TB, n int, interval time.Duration) *Stage {
 	s.Nodes = NewNodes(t, n, map[string]string{
 		"hosts.d/127.0.0.1/tcp":   fmt.Sprintf("interval: %s\ntimeout: 1s\nargs: [-H, 127.0.0.1, -p, %q]\n", interval, port),
 		"alert.d/ops@example.com": "",
-	}, "DMONITOR_SMTP_URL=smtp://"+s.Inbox.SMTPAddr(), "DMONITOR_MAIL_FROM=dmonitor@example.com")
-	for _, n := range s.Nodes {
-		n.Start()
-	}
+	}, append(env, "DMONITOR_SMTP_URL=smtp://"+s.Inbox.SMTPAddr(), "DMONITOR_MAIL_FROM=dmonitor@example.com")...)
 	return s
 }
 

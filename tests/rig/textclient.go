@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,8 +13,8 @@ import (
 	"testing"
 )
 
-// TextClient is a plain TCP client that speaks just enough of the NATS text protocol to subscribe: what another tool
-// in any language would do.
+// TextClient is a plain client that speaks just enough of the NATS text protocol to subscribe: what another tool in any
+// language would do. With a cluster key it shows a credential that allows everything, over TLS.
 type TextClient struct {
 	mu   sync.Mutex
 	seen []TextEvent
@@ -31,26 +32,41 @@ func Subscribe(t testing.TB, addr, subject string) *TextClient {
 	t.Helper()
 	var conn net.Conn
 	var in *bufio.Reader
+	var connect string
 	Until(t, addr+" greets", func() bool { // A node that has just opened its port may still hang up.
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			return false
 		}
-		conn, in = c, bufio.NewReader(c)
-		info, err := in.ReadString('\n')
-		if err == nil && strings.HasPrefix(info, "INFO ") {
+		if conn, in, connect, err = open(c); err == nil {
 			return true
 		}
 		c.Close()
 		return false
 	})
 	t.Cleanup(func() { conn.Close() })
-	fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB %s 1\r\nPING\r\n", subject)
+	fmt.Fprintf(conn, "%sSUB %s 1\r\nPING\r\n", connect, subject)
 	c := &TextClient{}
 	ready := make(chan struct{})
 	go c.read(t, conn, in, ready)
 	<-ready
 	return c
+}
+
+// open reads the node's greeting, and returns the connection, TLS or not, and the line that answers it. What the node says
+// next is read from in.
+func open(c net.Conn) (conn net.Conn, in *bufio.Reader, connect string, err error) {
+	var info []byte
+	for one := make([]byte, 1); !bytes.HasSuffix(info, []byte("\n")); info = append(info, one...) { // what follows may be TLS
+		if _, err := c.Read(one); err != nil {
+			return nil, nil, "", err
+		}
+	}
+	conn, connect, err = greet(c, string(info))
+	if err != nil {
+		return nil, nil, "", err
+	}
+	return conn, bufio.NewReader(conn), connect, nil
 }
 
 func (c *TextClient) read(t testing.TB, conn net.Conn, in *bufio.Reader, ready chan struct{}) {
@@ -120,13 +136,17 @@ func (c *TextClient) Count() int {
 // Publish connects to a node and publishes messages, and returns when the node has taken them all.
 func Publish(t testing.TB, addr string, messages map[string][]byte, times int) {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
+	raw, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	in, out := bufio.NewReader(conn), bufio.NewWriter(conn)
-	fmt.Fprint(out, "CONNECT {\"verbose\":false}\r\n")
+	defer raw.Close()
+	conn, in, connect, err := open(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewWriter(conn)
+	fmt.Fprint(out, connect)
 	for range times {
 		for subject, body := range messages {
 			fmt.Fprintf(out, "PUB %s %d\r\n%s\r\n", subject, len(body), body)
