@@ -56,10 +56,9 @@ func options(re *regexp.Regexp, text string) []string {
 	return slices.Compact(names)
 }
 
-// TestPluginsPage: dmonitor-plugins(7) has a section for each plugin, in one shape, and names the options that --help does.
-func TestPluginsPage(t *testing.T) {
-	t.Parallel()
-	bin := build(t, "plugins", "./cmd/dmonitor-plugins")
+// shipped lists the plugins that a dmonitor-plugins has.
+func shipped(t *testing.T, bin string) []string {
+	t.Helper()
 	help, err := exec.Command(bin, "--help").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +69,14 @@ func TestPluginsPage(t *testing.T) {
 	if len(names) < 5 {
 		t.Fatalf("plugins found in the help: %q", names)
 	}
+	return names
+}
+
+// TestPluginsPage: dmonitor-plugins(7) has a section for each plugin, in one shape, and names the options that --help does.
+func TestPluginsPage(t *testing.T) {
+	t.Parallel()
+	bin := build(t, "plugins", "./cmd/dmonitor-plugins")
+	names := shipped(t, bin)
 	page := sections(t, pluginsPage)
 	common := options(optionOnPage, page["COMMON OPTIONS"])
 	for _, name := range names {
