@@ -71,6 +71,7 @@ func (l *ldap) look(ctx context.Context) outcome {
 			return o
 		}
 	}
+	conn.looks = func(first []byte) bool { return len(first) == 0 || first[0] == 0x30 } // a sequence: RFC 4511, section 4.1.1
 	if l.login.given() {
 		if err := l.login.mayTell(conn, conn.encrypted); err != nil {
 			return broken(err)

@@ -120,6 +120,7 @@ func (m *mysql) config() (*driverof.Config, error) {
 		if end, ok := ctx.Deadline(); ok {
 			_ = conn.SetDeadline(end) // fails only on a closed connection, and then the next read says so
 		}
+		conn.looks = func(first []byte) bool { return len(first) < 4 || first[3] == 0 } // the first packet has number 0
 		m.conn = conn
 		conf.AllowCleartextPasswords = m.login.mayTell(conn, m.tls.on) == nil
 		return conn, nil

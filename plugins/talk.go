@@ -19,12 +19,17 @@ const (
 	maxSentence = 160
 )
 
+var errStrange = errors.New("another protocol")
+
 // talk is a connection for a library to read from: it stops after maxHeard bytes, and keeps what came first and how
 // reading ended, which libraries tend to forget.
 type talk struct {
 	net.Conn
 	connected time.Duration // how long it took to get here
 	encrypted bool
+	// looks tells whether what came first may be the protocol, as far as it can be seen; nil: it may. Libraries wait for
+	// as much as the first bytes promise, which is nonsense where it is another protocol.
+	looks func(first []byte) bool
 
 	mu         sync.Mutex // libraries read from goroutines of their own
 	first      []byte
@@ -58,6 +63,9 @@ func (h *talk) Read(p []byte) (int, error) {
 	defer h.mu.Unlock()
 	h.n += n
 	h.first = append(h.first, p[:min(n, maxFirst-len(h.first))]...)
+	if h.looks != nil && !h.understood && !h.looks(h.first) {
+		return 0, errStrange
+	}
 	if err != nil && h.ended == nil {
 		h.ended = err
 	}

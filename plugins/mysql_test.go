@@ -1,0 +1,136 @@
+package plugins
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"testing"
+)
+
+// mysqlPacket is a packet with its length and number.
+func mysqlPacket(number byte, body string) string {
+	return string([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), number}) + body
+}
+
+// mysqlGreeting is what a server says first, without TLS.
+func mysqlGreeting(version string) string {
+	const plugin = "mysql_native_password"
+	return mysqlPacket(0, "\x0a"+version+"\x00"+"\x01\x00\x00\x00"+"12345678\x00"+"\xff\xf7"+"\x21"+"\x02\x00"+"\x0f\x80"+"\x15"+
+		strings.Repeat("\x00", 10)+"123456789012\x00"+plugin+"\x00")
+}
+
+func mysqlErr(number byte, code uint16, text string) string {
+	return mysqlPacket(number, "\xff"+string(binary.LittleEndian.AppendUint16(nil, code))+"#HY000"+text)
+}
+
+// mysqlAnswers greets, and answers the login with this.
+func mysqlAnswers(answer string) func(net.Conn) {
+	return func(c net.Conn) {
+		_, _ = io.WriteString(c, mysqlGreeting("11.4.2-MariaDB"))
+		heard(c)
+		_, _ = io.WriteString(c, answer)
+		silent(c)
+	}
+}
+
+const mysqlOK = "\x00\x00\x00\x02\x00\x00\x00"
+
+func TestMySQL(t *testing.T) {
+	t.Parallel()
+	strangers(t, "check_mysql", "MySQL", true)
+	withLogin := []string{"--login-file", loginFile(t, "watch:secret", 0o600)}
+	full := mysqlPacket(0, "\xff\x10\x04Too many connections") // before the greeting there is no state in it
+	cases := []struct {
+		rule string
+		talk func(net.Conn)
+		args []string
+		exit int
+		want string
+	}{
+		{"who refuses a stranger is up", mysqlAnswers(mysqlErr(2, 1045, "Access denied")), nil, exitOK, `mysql "11.4.2-MariaDB" takes clients, and refuses who has no login: "Access denied" (1045), in `},
+		{"who lets everybody in, too", mysqlAnswers(mysqlPacket(2, mysqlOK)), nil, exitOK, `lets dmonitor in`},
+		{"who is full is not", says(full), nil, exitFail, `mysql says "Too many connections" (1040)`},
+		{"nor who says so later", mysqlAnswers(mysqlErr(2, 1040, "Too many connections")), nil, exitFail, `mysql says "Too many connections" (1040)`},
+		{"who has blocked this node may serve others", says(mysqlErr(0, 1129, "Host is blocked")), nil, exitUnknown, "has blocked this node"},
+		{"who doesn't serve this node is up", says(mysqlErr(0, 1130, "Host is not allowed")), nil, exitOK, "refuses who has no login"},
+		{"the login of this node", mysqlAnswers(mysqlErr(2, 1045, "Access denied")), withLogin, exitUnknown, "mysql is up, but refuses the login of this node"},
+		{"who shuts down", mysqlAnswers(mysqlErr(2, 1053, "Server shutdown in progress")), nil, exitFail, `"Server shutdown in progress" (1053)`},
+		{"a greeting and nothing more", mysqlAnswers(""), []string{"-t", "2"}, exitFail, "before it said whether it takes clients: silence for 2.0 s"},
+		{"half a greeting", says(mysqlGreeting("8.0.36")[:20]), []string{"-t", "2"}, exitFail, "silence for 2.0 s"},
+		{"a greeting and a farewell", quits(mysqlGreeting("8.0.36")), nil, exitFail, "before it said whether it takes clients"},
+		{"a greeting of nothing", says("\x01\x00\x00\x00\x0a"), []string{"-t", "2"}, exitFail, "MySQL"},
+		{"an old protocol", says(mysqlPacket(0, "\x093.23\x00")), nil, exitFail, "is not MySQL"},
+		{"TLS where there is none", says(mysqlGreeting("8.0.36")), []string{"--tls"}, exitFail, "has no TLS"},
+		{"a way to log in that isn't known", mysqlAnswers(mysqlPacket(2, "\xfeauth_gssapi_client\x00x")), nil, exitOK, "it asks for a login"},
+		{"nor with a login", mysqlAnswers(mysqlPacket(2, "\xfeauth_gssapi_client\x00x")), withLogin, exitUnknown, "a way to log in"},
+		{"an error can't paint the terminal", says(mysqlErr(0, 1, "\x1b[31m|\n"+strings.Repeat("long ", 100))), nil, exitFail, `\x1b[31m\x7c\n`},
+		{"packets without end", func(c net.Conn) {
+			_, _ = io.WriteString(c, mysqlGreeting("8.0.36"))
+			endless(mysqlPacket(2, strings.Repeat("\xfe", 200)))(c)
+		}, withLogin, exitFail, "broke the rules of MySQL"},
+		{"a query needs a login", silent, []string{"-q", "SELECT 1"}, exitUnknown, "a query needs --login-file"},
+		{"so does a lag", silent, []string{"--lag-warning", "5"}, exitUnknown, "need --login-file"},
+		{"an authority that can't be read", silent, []string{"--tls", "--ca-file", "/nowhere"}, exitUnknown, "certificate authorities"},
+	}
+	for _, c := range cases {
+		t.Run(c.rule, func(t *testing.T) {
+			t.Parallel()
+			exit, out := try(t, nil, "check_mysql", append([]string{"127.0.0.1", "-p", serve(t, c.talk)}, c.args...)...)
+			expect(t, exit, out, c.exit, c.want)
+			if strings.Contains(out, "secret") {
+				t.Errorf("the password is shown: %s", out)
+			}
+		})
+	}
+}
+
+// The version is a part of the greeting, whatever comes.
+func FuzzMySQLVersion(f *testing.F) {
+	f.Add([]byte(mysqlGreeting("8.0.36")))
+	f.Add([]byte("\x00\x00\x00\x00\x0a5.5.5-10.11.2"))
+	f.Fuzz(func(t *testing.T, first []byte) {
+		if v := mysqlVersion(first); !strings.Contains(string(first), v) || strings.Contains(v, "\x00") {
+			t.Errorf("mysqlVersion(%q) = %q", first, v)
+		}
+	})
+}
+
+// What a server says before and during the login ends in an outcome, not in a panic.
+func FuzzMySQL(f *testing.F) {
+	f.Add([]byte(mysqlGreeting("8.0.36") + mysqlErr(2, 1045, "Access denied")))
+	f.Add([]byte(mysqlGreeting("8.0.36") + mysqlPacket(2, mysqlOK)))
+	f.Add([]byte(mysqlGreeting("8.0.36") + mysqlPacket(2, "\xfecaching_sha2_password\x00x")))
+	f.Add([]byte(mysqlErr(0, 1129, "")))
+	fuzzServer(f, "check_mysql")
+}
+
+// fuzzServer lets a server say what comes, and then close.
+func fuzzServer(f *testing.F, name string, args ...string) {
+	f.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { l.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	f.Fuzz(func(t *testing.T, said []byte) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write(said)
+			_ = conn.(*net.TCPConn).CloseWrite()
+			_, _ = io.Copy(io.Discard, conn)
+			conn.Close()
+		}()
+		_, out := try(t, nil, name, append([]string{"127.0.0.1", "-p", port, "-t", "20"}, args...)...)
+		<-done
+		if strings.Contains(out, "itself broke") || strings.Contains(out, "silence") {
+			t.Errorf("%q: %s", said, out)
+		}
+	})
+}
