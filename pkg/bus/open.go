@@ -78,6 +78,8 @@ type Bus struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 
+	kind events.CredentialKind // what this process shows to a member; empty: nothing
+
 	closing  context.Context // ends when Close begins
 	begin    context.CancelFunc
 	tasks    sync.WaitGroup // what runs until closing
@@ -124,10 +126,11 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		b.srv = srv
 		opts = append(opts, nats.InProcessServer(srv)) // stays with its own server, whatever happens
 	} else {
-		proof, err := o.prove(b.refused)
+		kind, proof, err := o.prove(b.refused)
 		if err != nil {
 			return nil, err
 		}
+		b.kind = kind
 		opts = append(opts, proof...)
 	}
 	err := b.connect(opts)
@@ -151,7 +154,7 @@ func (b *Bus) join(ctx context.Context) error {
 	if err := b.openPast(ctx); err != nil {
 		return err
 	}
-	if err := b.answerMembers(); err != nil {
+	if err := errors.Join(b.answerMembers(), b.answerForget()); err != nil {
 		b.closePast()
 		return fmt.Errorf("answer the other members: %w", err)
 	}

@@ -13,25 +13,25 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/key"
 )
 
-// prove returns how this process proves to a member who it is, and the member to it.
-func (o Options) prove(refused func(error)) ([]nats.Option, error) {
+// prove returns how this process proves to a member who it is, and the member to it; and as what, if it does.
+func (o Options) prove(refused func(error)) (events.CredentialKind, []nats.Option, error) {
 	switch {
 	case o.Creds != "":
 		c, err := key.OpenCreds(o.Creds)
 		if err != nil {
-			return nil, fmt.Errorf("connect to the bus (DMONITOR_BUS_CREDS): %w", err)
+			return "", nil, fmt.Errorf("connect to the bus (DMONITOR_BUS_CREDS): %w", err)
 		}
 		file := &fileCreds{path: o.Creds, refused: refused}
 		out := append(inbox(c.Kind, c.Name), nats.UserJWT(file.token, file.sign))
 		if conf := file.tls(c.TLS()); conf != nil {
 			out = append(out, nats.Secure(conf))
 		}
-		return out, nil
+		return c.Kind, out, nil
 	case o.Key != nil:
 		own := &ownCreds{kind: cmp.Or(o.Kind, events.CredentialNode), node: o.Node, source: o.Key}
-		return append(inbox(own.kind, own.node), nats.UserJWT(own.token, own.sign), nats.Secure(dialTLS(o.Key))), nil
+		return own.kind, append(inbox(own.kind, own.node), nats.UserJWT(own.token, own.sign), nats.Secure(dialTLS(o.Key))), nil
 	default:
-		return nil, nil
+		return "", nil, nil
 	}
 }
 

@@ -73,6 +73,15 @@ func (f *fileCreds) tls(first *tls.Config) *tls.Config {
 type distrust struct {
 	last atomic.Int64 // when
 	said atomic.Int64 // when it was told
+	why  atomic.Pointer[error]
+}
+
+// Refused is the last error by which a member and this process did not trust each other, nil if there was none.
+func (b *Bus) Refused() error {
+	if why := b.distrust.why.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
 
 // refused takes note of an error by which member and client don't trust each other, which lasts until somebody puts it right:
@@ -97,6 +106,7 @@ func (b *Bus) refused(err error) {
 	}
 	now := time.Now().UnixNano()
 	b.distrust.last.Store(now)
+	b.distrust.why.Store(&err)
 	if said := b.distrust.said.Load(); now-said >= int64(refusedEvery) && b.distrust.said.CompareAndSwap(said, now) {
 		b.log.Error().Err(err).Msg("the members of the bus and this process don't trust each other; trying again, slowly: " + remedy)
 	}

@@ -10,11 +10,12 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/dmonitor/dmonitor/pkg/bus/embed"
+	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-// subjectMembers is where members ask each other who they are. It is no part of the contract in pkg/events: only
-// members of the same version or a neighbouring one talk here.
-const subjectMembers = "_dmonitor.members"
+// subjectMembers is where members ask each other who they are. What is said there is no part of the contract in pkg/events:
+// only members of the same version or a neighbouring one talk here.
+const subjectMembers = events.SubjectMembers
 
 // askCopies as a question has members say what they have of each stream.
 const askCopies = "copies"
