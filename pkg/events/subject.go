@@ -165,7 +165,7 @@ func ParseTroubleSubject(subject string) (e TroubleEvent, k TroubleKey, err erro
 		rest, ok = strings.CutPrefix(subject, SubjectProposeTrouble)
 	}
 	parts := strings.Split(rest, ".")
-	if !ok || len(parts) != 3 {
+	if !ok || len(parts) != 3 || parts[2] == "" {
 		return "", TroubleKey{}, fmt.Errorf("subject %q: not a trouble", clip(subject))
 	}
 	if err := validateWord("event", parts[0], MaxTestLen, true); err != nil {
