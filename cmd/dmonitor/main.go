@@ -44,12 +44,15 @@ type app struct {
 type commands struct {
 	Run      runCmd      `cmd:"" help:"Run one monitoring host: every part in one process."`
 	Bus      busCmd      `cmd:"" help:"Run a member of the bus only: the third voice of two monitoring hosts."`
+	Prober   proberCmd   `cmd:"" help:"Run plugins for members elsewhere: a remote prober."`
 	Demo     demoCmd     `cmd:"" help:"Three nodes, a host that goes down and an inbox, all on this machine."`
 	Validate validateCmd `cmd:"" help:"Check the configuration folder and say what is wrong with it."`
 	Status   statusCmd   `cmd:"" help:"What is down, and whether the nodes look."`
 	Nodes    nodesCmd    `cmd:"" help:"Who is a member and who is there; forget one that is gone."`
 	Outages  outagesCmd  `cmd:"" help:"List outages, or follow them as they come."`
 	Plugin   pluginCmd   `cmd:"" help:"Run a plugin here, as the prober would, and say how its answer counts."`
+	Keygen   keygenCmd   `cmd:"" help:"Make a cluster key: what the nodes trust each other by."`
+	Creds    credsCmd    `cmd:"" help:"Credentials for those who are no nodes: make, show and revoke them."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 	Complete completeCmd `cmd:"" hidden:"" help:"What the last word may become."`
 }
