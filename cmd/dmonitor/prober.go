@@ -51,7 +51,7 @@ func (c proberCmd) Run(a *app) error {
 		a.untilEOF(cancel)
 	}
 	log := e.Logger(a.stderr)
-	log.Info().Str("node", e.Node).Msg(proc.VersionLine("dmonitor") + " starts, as a remote prober")
+	log.Info().Msg(proc.VersionLine("dmonitor") + " starts, as a remote prober")
 	p, err := proc.Start(ctx, e, log, proc.Plain)
 	if err != nil {
 		return err

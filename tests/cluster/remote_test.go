@@ -31,6 +31,7 @@ type afar struct {
 	creds   string // the remote prober's file
 	remote  *rig.Node
 	proxies []*proxy
+	bus     *bus.Bus // an observer's
 
 	mu      sync.Mutex
 	results map[string]int // by node
@@ -90,6 +91,7 @@ func (a *afar) observe() {
 		URL: strings.Join(urls, ","), Node: "observer", Log: zerolog.Nop(), Key: func() *key.Ring { return a.ring },
 	})
 	must(a.t, err)
+	a.bus = b
 	a.t.Cleanup(func() { must(a.t, b.Close(context.Background())) })
 	_, err = bus.Subscribe(b, events.AllResults, func(r events.Result) {
 		a.mu.Lock()
@@ -174,7 +176,10 @@ func TestRemoteProber(t *testing.T) {
 	text, err := os.ReadFile(file)
 	must(t, err)
 	rig.Write(t, file, string(text)+"agree: 2\n")
-	rig.Until(t, "two are enough", func() bool { out, _ := a.Nodes[0].Run("validate"); return strings.Contains(out, "1 check") })
+	rig.Until(t, "two are enough", func() bool {
+		c, err := a.bus.Catalog(t.Context())
+		return err == nil && c.Checks[events.Check{Host: "127.0.0.1", Test: "tcp"}].Agree == 2
+	})
 	at := a.connected()
 	other := a.Nodes[1-at]
 	a.Nodes[at].Kill()
