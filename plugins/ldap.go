@@ -38,10 +38,13 @@ func newLDAP(c *call, atOnce bool) *ldap {
 	} else {
 		c.flags.Uint16VarP(&l.port, "port", "p", ldapPort, "TCP port")
 		l.tls.asks(c, false, "ask for TLS (StartTLS), and fail where the server doesn't have it")
+		l.login.asksCleartext(c)
 	}
 	l.login.asks(c)
-	c.flags.StringVarP(&l.base, "base", "b", "", "fail unless something is found below this name, such as dc=example,dc=com")
-	c.flags.StringVarP(&l.filter, "filter", "f", "", "what to look for below --base, such as (uid=jane); without it the base itself")
+	l.login.asksNagios(c, "bind", "D", "pass", "P")
+	c.aliases["starttls"] = "tls" // as in Nagios' check_ldap
+	c.flags.StringVarP(&l.base, "base", "b", "", "fail unless there is this entry, such as dc=example,dc=com; with --filter, one below it")
+	c.flags.StringVarP(&l.filter, "filter", "f", "", "what to look for below --base, such as (uid=jane)")
 	return l
 }
 
@@ -52,6 +55,9 @@ func (l *ldap) look(ctx context.Context) outcome {
 		if _, err := directory.CompileFilter(l.filter); err != nil || l.base == "" {
 			return l.call.misused(fmt.Errorf("filter %s: want one such as (uid=jane), and --base", quote(l.filter)))
 		}
+	}
+	if err := l.login.check(); err != nil {
+		return l.call.misused(err)
 	}
 	if err := l.login.load(); err != nil {
 		return broken(err)

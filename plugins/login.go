@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -15,12 +16,34 @@ type login struct {
 	cleartext bool // the password may be sent where others on the way can read it
 
 	user, password string
+	bare           [2]string // the same among the arguments, as Nagios' plugins have it
 }
 
 // asks declares the options.
 func (l *login) asks(c *call) {
 	c.flags.StringVar(&l.file, "login-file", "", "log in as this file says, in one line: user:password; others must not be able to read it")
+}
+
+// asksCleartext declares the option for protocols that can do without TLS.
+func (l *login) asksCleartext(c *call) {
 	c.flags.BoolVar(&l.cleartext, "cleartext", false, "send the password even where others on the way can read it")
+}
+
+// asksNagios declares how the plugins of Nagios are told user and password, so that who comes from there is told where to
+// put them.
+func (l *login) asksNagios(c *call, user, u, password, p string) {
+	for i, name := range [][2]string{{user, u}, {password, p}} {
+		c.flags.StringVarP(&l.bare[i], name[0], name[1], "", "")
+		_ = c.flags.MarkHidden(name[0]) // fails only for a flag that isn't there
+	}
+}
+
+// check returns what is wrong with the options.
+func (l *login) check() error {
+	if l.bare[0] != "" || l.bare[1] != "" {
+		return fmt.Errorf("%w with --login-file", errBareSecret)
+	}
+	return nil
 }
 
 // given tells whether there is to be a login at all.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,6 +57,9 @@ func openMySQL(c *call) func(context.Context) outcome {
 	c.flags.StringVarP(&m.database, "database", "d", "", "database to connect to (none)")
 	m.tls.asks(c, false, "use TLS, and fail where the server doesn't")
 	m.login.asks(c)
+	m.login.asksCleartext(c)
+	m.login.asksNagios(c, "username", "u", "password", "")
+	c.rewrite = rewriteMySQL
 	m.query.asks(c)
 	m.lag.asks(c, "a replica is behind by")
 	m.used.asks(c, "connections", "the connections")
@@ -98,7 +102,35 @@ func (m *mysql) check() error {
 	if !m.login.given() && (m.lag.asked() || m.used.asked()) {
 		return errors.New("--lag-… and --connections-… need --login-file")
 	}
-	return m.query.check(m.call, &m.login)
+	return errors.Join(m.login.check(), m.query.check(m.call, &m.login))
+}
+
+// rewriteMySQL makes -P and -p of Nagios' check_mysql, a port and a password, ours; -p with a number is a port here as
+// everywhere.
+func rewriteMySQL(args []string) []string {
+	args = slices.Clone(args)
+	for i, a := range args {
+		value, attached := strings.CutPrefix(a, "-p")
+		if !attached || value == "" && i+1 == len(args) {
+			if port, ok := strings.CutPrefix(a, "-P"); ok && port != "" {
+				args[i] = "--port=" + port
+			} else if ok {
+				args[i] = "--port"
+			}
+			continue
+		}
+		if value == "" {
+			value = args[i+1]
+		}
+		if _, err := strconv.ParseUint(value, 10, 64); err == nil {
+			continue
+		}
+		args[i] = strings.Replace(a, "-p", "--password=", 1)
+		if a == "-p" {
+			args[i] = "--password"
+		}
+	}
+	return args
 }
 
 // config is what the driver is to do.

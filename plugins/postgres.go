@@ -37,6 +37,7 @@ func openPostgres(c *call) func(context.Context) outcome {
 	c.flags.StringVarP(&p.database, "database", "d", "postgres", "database to connect to")
 	p.tls.asks(c, false, "use TLS, and fail where the server doesn't")
 	p.login.asks(c)
+	p.login.asksCleartext(c)
 	p.query.asks(c)
 	c.flags.Var(&p.role, "role", "fail if the server isn't this: primary or standby; needs --login-file")
 	p.lag.asks(c, "a standby is behind by")

@@ -97,6 +97,25 @@ func TestLoginFile(t *testing.T) {
 	}
 }
 
+// Who comes from Nagios' plugins learns where a password belongs, and it isn't shown.
+func TestLoginAmongArguments(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"check_mysql", "-u", "watch", "-p", "secret"}, {"check_mysql", "-psecret"}, {"check_mysql", "--password=secret"}, {"check_mysql", "-P", "1", "-p", "secret"},
+		{"check_ldap", "-D", "cn=watch", "-P", "secret"}, {"check_ldap", "--pass", "secret"},
+	} {
+		exit, out := try(t, nil, args[0], append([]string{"-H", "127.0.0.1"}, args[1:]...)...)
+		expect(t, exit, out, exitUnknown, "put it into a file and name that with --login-file")
+		if strings.Contains(out, "secret") {
+			t.Errorf("%v: the password is shown: %s", args, out)
+		}
+	}
+	exit, out := try(t, nil, "check_mysql", "-H", "127.0.0.1", "-P", closedPort(t))
+	expect(t, exit, out, exitFail, "connection refused")
+	exit, out = try(t, nil, "check_mysql", "127.0.0.1", "-p"+closedPort(t))
+	expect(t, exit, out, exitFail, "connection refused")
+}
+
 // A password may have colons and blanks, and either part may be empty.
 func TestLoginParts(t *testing.T) {
 	for text, want := range map[string][2]string{

@@ -26,6 +26,7 @@ func openRedis(c *call) func(context.Context) outcome {
 	c.flags.Uint16VarP(&r.port, "port", "p", redisPort, "TCP port")
 	r.tls.asks(c, false, "use TLS")
 	r.login.asks(c)
+	r.login.asksCleartext(c)
 	c.flags.Var(&r.role, "role", "fail if the server isn't this: master or replica")
 	r.lag.asks(c, "a replica hasn't heard from its master for")
 	r.memory.asks(c, "memory", "maxmemory")
