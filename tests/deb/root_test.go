@@ -153,7 +153,7 @@ func (r *root) boot() {
 	r.t.Cleanup(func() {
 		if r.t.Failed() {
 			text, _ := os.ReadFile(r.dir + ".log")
-			r.t.Logf("the machine said:\n%s", tail(string(text), 30))
+			r.t.Logf("the machine said:\n%s", tail(string(text), 5))
 		}
 		if r.init != 0 {
 			_ = syscall.Kill(r.init, syscall.Signal(34+4)) // SIGRTMIN+4 is what systemd takes for "power off"
@@ -186,6 +186,10 @@ func (r *root) eventually(what string, is func() bool) {
 	r.t.Helper()
 	for end := time.Now().Add(patience); !is(); <-time.After(100 * time.Millisecond) {
 		if time.Now().After(end) {
+			if r.init != 0 {
+				out, _ := r.try("systemctl status --no-pager --full --lines 20 'dmonitor*'")
+				r.t.Log(out)
+			}
 			r.t.Fatalf("waited in vain for %s", what)
 		}
 	}

@@ -16,9 +16,9 @@ const look = `#!/bin/sh
 {
   grep -E '^(NoNewPrivs|CapAmb|CapEff):' /proc/self/status | tr '\t' ' '
   /usr/lib/nagios/plugins/check_icmp -H 127.0.0.1
+  /usr/local/lib/check_icmp -H 127.0.0.2
   ping -q -c 1 -W 5 127.0.0.1
   DMONITOR_TIMEOUT=5 /usr/lib/dmonitor/plugins/check_ping 127.0.0.1
-  /usr/local/lib/filecap --print 2>&1 | grep -o cap_net_raw | head -n 1
 } > /var/lib/dmonitor/seen.new 2>&1
 mv /var/lib/dmonitor/seen.new /var/lib/dmonitor/seen
 echo OK
@@ -40,11 +40,9 @@ func booted(t *testing.T, prepare func(*root)) *root {
 // is waits for a property of the service.
 func (r *root) is(unit, property, want string) {
 	r.t.Helper()
-	var last string
 	r.eventually(fmt.Sprintf("%s of %s to be %s", property, unit, want), func() bool {
 		out, _ := r.try("systemctl show --value -p " + property + " " + unit)
-		last = strings.TrimSpace(out)
-		return last == want
+		return strings.TrimSpace(out) == want
 	})
 }
 
@@ -55,8 +53,8 @@ func TestService(t *testing.T) {
 		r.write("etc/dmonitor/hosts.d/127.0.0.1/look", "", 0o644)
 		r.write("etc/dmonitor/hosts.d/127.0.0.1/icmp", "args: [-H, 127.0.0.1]\n", 0o644)
 		r.write("etc/dmonitor/plugins/check_look", look, 0o755)
-		// A program with a file capability: what capsh makes of it shows whether it counts.
-		r.run("cp /usr/sbin/capsh /usr/local/lib/filecap && setcap cap_net_raw+ep /usr/local/lib/filecap && setcap cap_net_raw+ep $(command -v ping)")
+		r.says("getcap $(command -v ping)", "/usr/bin/ping cap_net_raw=ep")
+		r.run("install -m 4755 /usr/lib/nagios/plugins/check_icmp /usr/local/lib/check_icmp") // as other systems install it
 	})
 	// Pings without privileges are off, so that those of a plugin show what it has been given.
 	r.run("sysctl -q -w net.ipv4.ping_group_range='1 0'")
@@ -66,13 +64,13 @@ func TestService(t *testing.T) {
 
 	pid := strings.TrimSpace(r.run("systemctl show --value -p MainPID dmonitor"))
 	r.says("ps -o user=,comm= -p "+pid, "dmonitor dmonitor")
-	r.says("grep -E '^(NoNewPrivs|CapAmb):' /proc/"+pid+"/status | tr '\\t' ' '", "NoNewPrivs: 0\nCapAmb: 0000000000002000")
+	r.says("grep -E '^(NoNewPrivs|CapAmb):' /proc/"+pid+"/status | tr '\\t' ' '", "CapAmb: 0000000000002000\nNoNewPrivs: 0")
 	r.eventually("the plugin to have looked", func() bool {
 		_, code := r.try("test -s /var/lib/dmonitor/seen")
 		return code == 0
 	})
 	seen := r.run("cat /var/lib/dmonitor/seen")
-	for _, want := range []string{"NoNewPrivs: 0", "CapAmb: 0000000000002000", "OK - 127.0.0.1", "1 packets transmitted, 1 received", "\n127.0.0.1 ", "\ncap_net_raw"} {
+	for _, want := range []string{"NoNewPrivs: 0", "CapAmb: 0000000000002000", "OK - 127.0.0.1", "OK - 127.0.0.2", "1 packets transmitted, 1 received", "5 of 5 replies from 127.0.0.1"} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("a plugin does not see %q; it sees:\n%s", want, seen)
 		}
@@ -116,8 +114,8 @@ func (r *root) exposure(unit string, most float64) {
 	r.t.Logf("%s: exposure %s of 10", unit, m[1])
 }
 
-// TestWatchdog: a process that stands still is ended and started again; one that was killed, too; wrong settings are not
-// tried again.
+// TestWatchdog: a process that stands still is ended and started again; so is one that was killed, and one whose settings are
+// wrong, until they are right.
 func TestWatchdog(t *testing.T) {
 	t.Parallel()
 	r := booted(t, func(r *root) {
@@ -142,10 +140,10 @@ func TestWatchdog(t *testing.T) {
 	if out, code := r.try("systemctl restart dmonitor 2>&1"); code == 0 {
 		t.Errorf("it starts with a misspelt setting: %s", out)
 	}
-	r.is("dmonitor", "ActiveState", "failed")
 	r.is("dmonitor", "ExecMainStatus", "2")
-	r.says("journalctl -u dmonitor -o cat | grep -c 'DMONITOR_AGRE: no such setting; did you mean DMONITOR_AGREE'", "1")
+	r.says("journalctl -u dmonitor -o cat | grep -q 'DMONITOR_AGRE: no such setting; did you mean DMONITOR_AGREE' && echo told", "told")
 	r.run("sed -i /AGRE=/d /etc/default/dmonitor")
+	r.is("dmonitor", "ActiveState", "active") // by itself
 
 	// The other two, each instead of the one that runs.
 	r.run("systemctl start dmonitor-bus")
@@ -184,8 +182,8 @@ func TestMigration(t *testing.T) {
 	})
 	r.run("touch /run/closed")
 	r.eventually("an outage", func() bool {
-		out, code := r.try("dmonitor outages")
-		return code == 1 && strings.Contains(out, "127.0.0.1/door")
+		out, _ := r.try("dmonitor outages")
+		return strings.Contains(out, "127.0.0.1/door")
 	})
 	r.run("rm /run/closed")
 	r.eventually("its end", func() bool {
