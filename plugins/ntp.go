@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/beevik/ntp"
@@ -161,14 +162,16 @@ func (n *ntpCheck) judge(r *ntp.Response, mine clockState) outcome {
 	return o
 }
 
-// refusedTime is why an answer has no time in it that could be used; no text if it has.
+// refusedTime is why an answer has no time in it that could be used; no text if it has. Kiss codes are RFC 5905's, section
+// 7.4; most of them, such as INIT, and none at all, are those of a server that has no time yet.
 func refusedTime(r *ntp.Response) outcome {
+	refusals := []string{"DENY", "RSTR", "RMOT", "AUTH", "CRYP", "NKEY"}
 	switch {
 	case r.IsKissOfDeath() && r.KissCode == "RATE":
 		return unknown(": this node can't tell, as it asks too often (kiss code RATE)")
-	case r.IsKissOfDeath():
-		return fail(" refuses to tell the time (kiss code %s)", quote(r.KissCode))
-	case r.Stratum >= unsynced || r.Leap == ntp.LeapNotInSync:
+	case r.IsKissOfDeath() && slices.Contains(refusals, r.KissCode):
+		return fail(" refuses to tell the time (kiss code %s)", r.KissCode)
+	case r.IsKissOfDeath() || r.Stratum >= unsynced || r.Leap == ntp.LeapNotInSync: // on the wire 0 may stand for 16
 		return fail(" is not synchronised itself (stratum %d, leap indicator %d)", r.Stratum, r.Leap)
 	}
 	switch err := r.Validate(); {
