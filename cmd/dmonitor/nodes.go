@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dmonitor/dmonitor/pkg/bus"
 	"github.com/dmonitor/dmonitor/pkg/events"
@@ -194,7 +193,7 @@ func (c forgetCmd) Run(a *app) error {
 	if err := events.ValidateNode(c.Node); err != nil {
 		return fmt.Errorf("%w: %w", proc.ErrUsage, err)
 	}
-	b, e, err := a.connect()
+	b, _, err := a.connect()
 	if err != nil {
 		return err
 	}
@@ -211,52 +210,27 @@ func (c forgetCmd) Run(a *app) error {
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, askTimeout)
 	defer cancel()
-	missed, err := endMissing(ctx, b, c.Node, e.Node, time.Now())
-	if err != nil {
-		return hintError{err, "the log of the bus can't be written: do most of the members in nodes.txt run?"}
-	}
-	if missed {
+	done, err := b.Forget(ctx, c.Node)
+	if done.Missed {
 		fmt.Fprintf(a.stdout, "node %s is not missed any more\n", c.Node)
 	}
-	dropped, err := b.DropContribution(ctx, c.Node)
-	if errors.Is(err, bus.ErrNotFound) && missed {
-		return nil
-	}
-	if errors.Is(err, bus.ErrNotFound) {
+	switch {
+	case errors.Is(err, bus.ErrNotFound):
 		return hintError{
 			fmt.Errorf("forget node %s: nothing of its directory is known", c.Node),
 			"dmonitor nodes lists those that are gone and still count",
 		}
-	}
-	if err != nil {
+	case err != nil:
 		return hintError{err, "the log of the bus can't be written: do most of the members in nodes.txt run?"}
+	case done.Dropped == nil:
+		return nil
 	}
 	left, err := b.Catalog(ctx)
 	if err != nil {
 		return fmt.Errorf("forgot node %s, but can't read what is left: %w", c.Node, err)
 	}
-	printForgotten(a.stdout, dropped, left)
+	printForgotten(a.stdout, *done.Dropped, left)
 	return nil
-}
-
-// endMissing ends the trouble that a node is gone, and tells whether there was one.
-func endMissing(ctx context.Context, b *bus.Bus, node, by string, now time.Time) (bool, error) {
-	troubles, err := b.LastTroubles(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read whether node %s is missed: %w", node, err)
-	}
-	last := troubles[events.TroubleKey{Kind: events.TroubleNode, Node: node}]
-	if last.Event == "" || last.Event == events.Ended {
-		return false, nil
-	}
-	t := last.Trouble
-	t.Event, t.Step, t.Time, t.Retired, t.By = events.Ended, t.Step+1, now, true, by
-	t.ID = events.TroubleEventID(t.Trouble, t.Step)
-	t.Reason = fmt.Sprintf("node %s was taken away: somebody had it forgotten", node)
-	if _, err := b.ProposeTrouble(ctx, t, last.Seq); err != nil {
-		return false, fmt.Errorf("write that node %s is not missed any more: %w", node, err)
-	}
-	return true, nil
 }
 
 func printForgotten(w io.Writer, dropped events.Contribution, left events.Catalog) {
@@ -270,6 +244,11 @@ func printForgotten(w io.Writer, dropped events.Contribution, left events.Catalo
 	for _, r := range dropped.Recipients {
 		if !slices.ContainsFunc(left.Recipients, func(l events.Recipient) bool { return l.Address == r.Address }) {
 			fmt.Fprintf(w, "  %s is told of nothing any more\n", r.Address)
+		}
+	}
+	for _, r := range dropped.Revoked {
+		if _, still := left.Revoked(r.Kind, r.Name, r.Before); !still {
+			fmt.Fprintf(w, "  credentials of %s %s are good again: it was there that they were revoked\n", r.Kind, r.Name)
 		}
 	}
 }

@@ -6,21 +6,66 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-// DropContribution takes away what a node's directory said, as that of a node that is gone for good. It returns what that
-// was, or ErrNotFound if there is nothing. A scheduler that runs on that node writes it again. An operator has a member do
-// it, since operators may not write.
-func (b *Bus) DropContribution(ctx context.Context, node string) (events.Contribution, error) {
+// Forgotten is what became of a node that is gone for good.
+type Forgotten struct {
+	Dropped *events.Contribution // what its directory said; nil if there was nothing
+	Missed  bool                 // it was missed, and isn't any more
+}
+
+// Forget ends that a node is missed, and takes away what its directory said. It returns ErrNotFound if there was neither. A
+// scheduler that runs on that node writes it again. Operators, who may not write, have a member do it.
+func (b *Bus) Forget(ctx context.Context, node string) (Forgotten, error) {
 	if err := events.ValidateNode(node); err != nil {
-		return events.Contribution{}, err
+		return Forgotten{}, err
 	}
 	if b.kind == events.CredentialOperator {
 		return b.askForget(ctx, node)
+	}
+	missed, err := b.endMissing(ctx, node, time.Now())
+	if err != nil {
+		return Forgotten{}, err
+	}
+	dropped, err := b.DropContribution(ctx, node)
+	switch {
+	case errors.Is(err, ErrNotFound) && missed:
+		return Forgotten{Missed: true}, nil
+	case err != nil:
+		return Forgotten{Missed: missed}, err
+	}
+	return Forgotten{Dropped: &dropped, Missed: missed}, nil
+}
+
+// endMissing ends the trouble that a node is gone, and tells whether there was one.
+func (b *Bus) endMissing(ctx context.Context, node string, now time.Time) (bool, error) {
+	troubles, err := b.LastTroubles(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read whether node %s is missed: %w", node, err)
+	}
+	last := troubles[events.TroubleKey{Kind: events.TroubleNode, Node: node}]
+	if last.Event == "" || last.Event == events.Ended {
+		return false, nil
+	}
+	t := last.Trouble
+	t.Event, t.Step, t.Time, t.Retired, t.By = events.Ended, t.Step+1, now, true, b.o.Node
+	t.ID = events.TroubleEventID(t.Trouble, t.Step)
+	t.Reason = fmt.Sprintf("node %s was taken away: somebody had it forgotten", node)
+	if _, err := b.ProposeTrouble(ctx, t, last.Seq); err != nil {
+		return false, fmt.Errorf("write that node %s is not missed any more: %w", node, err)
+	}
+	return true, nil
+}
+
+// DropContribution takes away what a node's directory said. It returns what that was, or ErrNotFound if there is nothing.
+func (b *Bus) DropContribution(ctx context.Context, node string) (events.Contribution, error) {
+	if err := events.ValidateNode(node); err != nil {
+		return events.Contribution{}, err
 	}
 	fail := func(err error) (events.Contribution, error) {
 		return events.Contribution{}, fmt.Errorf("drop the configuration of %s: %w", node, err)
@@ -43,40 +88,44 @@ func (b *Bus) DropContribution(ctx context.Context, node string) (events.Contrib
 	return dropped, nil
 }
 
-// forgotten is a member's answer to who wants a node forgotten.
+// forgotten is a member's answer to who wants a node forgotten: Forgotten, or why not.
 type forgotten struct {
 	Dropped json.RawMessage `json:"dropped,omitempty"` // the contribution
-	Missing bool            `json:"missing,omitempty"` // there was none
+	Missed  bool            `json:"missed,omitempty"`
+	Nothing bool            `json:"nothing,omitempty"` // there was neither
 	Error   string          `json:"error,omitempty"`
 }
 
-// askForget has a member drop what a node's directory said.
-func (b *Bus) askForget(ctx context.Context, node string) (events.Contribution, error) {
-	none := events.Contribution{}
+// askForget has a member forget a node.
+func (b *Bus) askForget(ctx context.Context, node string) (Forgotten, error) {
 	ctx, stop := context.WithTimeout(ctx, 2*callWait)
 	defer stop()
 	msg, err := b.nc.RequestWithContext(ctx, events.SubjectForget+node, nil)
 	if err != nil {
-		return none, fmt.Errorf("drop the configuration of %s: %w", node, err)
+		return Forgotten{}, fmt.Errorf("have the node %s forgotten: %w", node, err)
 	}
 	var f forgotten
 	if err := json.Unmarshal(msg.Data, &f); err != nil {
-		return none, fmt.Errorf("drop the configuration of %s: read the answer: %w", node, err)
+		return Forgotten{}, fmt.Errorf("have the node %s forgotten: read the answer: %w", node, err)
 	}
+	out := Forgotten{Missed: f.Missed}
 	switch {
-	case f.Missing:
-		return none, fmt.Errorf("drop the configuration of %s: %w", node, ErrNotFound)
+	case f.Nothing:
+		return out, fmt.Errorf("have the node %s forgotten: %w", node, ErrNotFound)
 	case f.Error != "":
-		return none, errors.New(f.Error)
+		return out, fmt.Errorf("have the node %s forgotten: %s", node, events.CleanText(f.Error, events.MaxReason))
+	case len(f.Dropped) == 0:
+		return out, nil
 	}
 	c, err := events.Decode[events.Contribution](events.ConfigKey(node), f.Dropped)
 	if err != nil { // of a newer version, say: it is gone all the same
 		c = events.Contribution{Node: node}
 	}
-	return c, nil
+	out.Dropped = &c
+	return out, nil
 }
 
-// answerForget drops what nodes' directories said for those who may only ask. One member does it.
+// answerForget forgets nodes for those who may only ask. One member does it.
 func (b *Bus) answerForget() error {
 	_, err := b.nc.QueueSubscribe(events.SubjectForget+"*", "members", func(msg *nats.Msg) {
 		node := strings.TrimPrefix(msg.Subject, events.SubjectForget)
@@ -88,16 +137,18 @@ func (b *Bus) answerForget() error {
 func (b *Bus) forget(msg *nats.Msg, node string) {
 	ctx, stop := context.WithTimeout(b.closing, callWait)
 	defer stop()
-	var f forgotten
-	c, err := b.DropContribution(ctx, node)
+	done, err := b.Forget(ctx, node)
+	f := forgotten{Missed: done.Missed}
 	switch {
 	case errors.Is(err, ErrNotFound):
-		f.Missing = true
+		f.Nothing = true
 	case err != nil:
 		f.Error = err.Error()
 	default:
 		b.log.Info().Msgf("an operator had the node %s forgotten", node)
-		f.Dropped, _ = events.Encode(&c) // what can't be written is left out
+	}
+	if done.Dropped != nil {
+		f.Dropped, _ = events.Encode(done.Dropped) // what can't be written is left out
 	}
 	data, err := json.Marshal(f)
 	if err == nil {
