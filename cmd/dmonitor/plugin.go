@@ -72,7 +72,9 @@ func (c pluginCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	runner, err := plugin.NewRunner(plugin.Options{Dirs: prober.PluginDirs(e.Config, append(e.Plugins, further...)...), Node: e.Node})
+	runner, err := plugin.NewRunner(plugin.Options{
+		Dirs: prober.PluginDirs(e.Config, append(e.Plugins, further...)...), Node: e.Node, Limits: prober.Limits(&e),
+	})
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,8 @@ type Env struct {
 	Grace        time.Duration `env:"GRACE" envDefault:"30s" help:"how long checks have to be blind before the operators are told; twice that for a node that fell silent, 20 times for one that said goodbye, 1.5 times for a majority that is away"`
 	Plugins      []string      `env:"PLUGINS" help:"further plugin folders, as /a,/b; looked into after <config>/plugins"`
 	Concurrency  int           `env:"CONCURRENCY" help:"plugins that may run at once on this node (default: see docs)"`
+	PluginMemory int           `env:"PLUGIN_MEMORY" envDefault:"1024" help:"MiB of memory that each process of a plugin may take; 0: any"`
+	PluginProcs  int           `env:"PLUGIN_PROCESSES" envDefault:"1024" help:"processes and threads that plugins may have together; 0: any"`
 	HTTPListen   string        `env:"HTTP_LISTEN" envDefault:"127.0.0.1:8080" help:"address of /metrics and /healthz; off: none"`
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" help:"json, console, or auto: console on a terminal"`
@@ -119,6 +121,12 @@ func (e *Env) validate(unread []string) []error {
 	}
 	if e.Concurrency < 0 {
 		fail("CONCURRENCY", "%d: want 1 or more", e.Concurrency)
+	}
+	if e.PluginMemory < 0 {
+		fail("PLUGIN_MEMORY", "%d: want 1 or more, in MiB, or 0 for no limit", e.PluginMemory)
+	}
+	if e.PluginProcs < 0 {
+		fail("PLUGIN_PROCESSES", "%d: want 1 or more, or 0 for no limit", e.PluginProcs)
 	}
 	for i, n := range e.Nodes {
 		var err error

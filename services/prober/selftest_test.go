@@ -13,6 +13,8 @@ import (
 
 	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
 	"github.com/dmonitor/dmonitor/pkg/events"
+	"github.com/dmonitor/dmonitor/pkg/proc"
+	"github.com/dmonitor/dmonitor/services/prober/plugin"
 )
 
 // TestAPluginThatCannotWorkIsNotOffered: the node says so from its first word on, and abstains, until the plugin works.
@@ -81,4 +83,12 @@ func (b *safeBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// TestDefaultLimits: what the environment says by default is what package plugin says.
+func TestDefaultLimits(t *testing.T) {
+	e, err := proc.Load(nil, "here")
+	if err != nil || Limits(&e) != plugin.DefaultLimits {
+		t.Errorf("%+v, %v: want %+v", Limits(&e), err, plugin.DefaultLimits)
+	}
 }
