@@ -3,6 +3,7 @@ package plugins
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -19,6 +20,7 @@ type clerk struct {
 	answers []string // pairs: how a line begins, and the answer; "TLS" at an answer's end: TLS follows; "BYE": it hangs up
 	tls     *tls.Config
 	wrapped bool // TLS from the first byte on
+	deaf    bool // after STARTTLS it hangs up at the first command
 	heard   chan<- string
 }
 
@@ -49,6 +51,10 @@ func (k clerk) talk(c net.Conn) {
 		if encrypt {
 			c = tls.Server(c, k.tls)
 			lines = bufio.NewScanner(c)
+			if k.deaf {
+				lines.Scan()
+				return
+			}
 		}
 	}
 }
@@ -182,6 +188,37 @@ func TestUnknownExtension(t *testing.T) {
 	wrong, err := e.wrong(inspect([]*x509.Certificate{cert}, e.name, roots, time.Now()))
 	if err != nil || len(wrong) != 1 || !strings.Contains(wrong[0], "unhandled critical extension") {
 		t.Errorf("%q, %v", wrong, err)
+	}
+}
+
+// Without any authority every certificate looks bad: that is this node's fault, also where a bad one is only a warning.
+func TestNoAuthoritiesForMail(t *testing.T) {
+	e := tlsWish{name: "mail.example"}
+	f := findings{trust: x509.SystemRootsError{}, begins: time.Now().Add(-time.Hour), ends: time.Now().Add(time.Hour)}
+	if wrong, err := e.wrong(f, time.Now()); !isOwn(err) {
+		t.Errorf("%q, %v", wrong, err)
+	}
+}
+
+// Who interrupts a run learns nothing about the server, wherever the conversation was.
+func TestInterruptedTalk(t *testing.T) {
+	t.Parallel()
+	for name, hello := range map[string]string{"check_smtp": "220 hi\r\n", "check_imaps": "", "check_pop3": "", "check_ftp": "220 hi\r\n", "check_rsync": "@RSYNCD: 31.0\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			port := serve(t, func(c net.Conn) {
+				_, _ = io.WriteString(c, hello)
+				if hello != "" {
+					_, _ = c.Read(make([]byte, 100))
+				}
+				cancel()
+				silent(c)
+			})
+			o := run(ctx, name, []string{"127.0.0.1", "-p", port}, func(string) string { return "" }, net.DefaultResolver)
+			expect(t, o.exit, o.String(), exitUnknown, "interrupted while ")
+		})
 	}
 }
 

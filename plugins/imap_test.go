@@ -24,6 +24,7 @@ func TestIMAP(t *testing.T) {
 		{"a bad certificate is a warning", server("* OK hi\r\n", offer...), "", exitWarning, "signed by an authority unknown here"},
 		{"with --starttls a fail", server("* OK hi\r\n", offer...), "--starttls", exitFail, "signed by an authority unknown here"},
 		{"TLS that is refused is a warning", server("* OK hi\r\n", offer[0], offer[1], "c2 STARTTLS", "c2 NO later\r\n"), mine, exitWarning, `offers STARTTLS and answers it with "NO later"`},
+		{"nothing comes after the handshake", clerk{hello: "* OK hi\r\n", answers: offer, tls: cert}.talk, mine, exitFail, "closed the connection instead of an answer to CAPABILITY"},
 		{"small letters are fine", server("* ok hi\r\n", "c1 CAPABILITY", "* capability imap4rev1 starttls\r\nc1 ok\r\n", "c2 STARTTLS", "c2 ok\r\nTLS"), mine, exitOK, "TLS 1.3"},
 		{"who is logged in already can't begin TLS", server("* PREAUTH hi\r\n", offer...), "--starttls", exitFail, "doesn't offer STARTTLS"},
 		{"and needn't", server("* PREAUTH hi\r\n", offer...), "", exitOK, `"* PREAUTH hi"`},

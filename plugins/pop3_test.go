@@ -23,6 +23,7 @@ func TestPOP3(t *testing.T) {
 		{"a bad certificate is a warning", server("+OK\r\n", offer...), "", exitWarning, "signed by an authority unknown here"},
 		{"with --starttls a fail", server("+OK\r\n", offer...), "--starttls", exitFail, "signed by an authority unknown here"},
 		{"TLS that is refused is a warning", server("+OK\r\n", offer[0], offer[1], "STLS", "-ERR later\r\n"), mine, exitWarning, `offers STLS and answers it with "-ERR later"`},
+		{"nothing comes after the handshake", clerk{hello: "+OK\r\n", answers: []string{"CAPA", "+OK\r\nSTLS\r\n.\r\n", "STLS", "+OK\r\nTLS"}, tls: cert, deaf: true}.talk, mine, exitFail, "closed the connection instead of an answer to CAPA"},
 		{"no service, and why", quits("-ERR [SYS/TEMP] too many connections\r\n"), "", exitFail, `refuses service: it said "-ERR [SYS/TEMP] too many connections"`},
 		{"almost a greeting", says("+OKAY\r\n"), "", exitFail, `is not POP3: it said "+OKAY"`},
 		{"a server that only greets", says("+OK\r\n"), "", exitFail, "no sign of an answer to CAPA within 1.0 s"},
