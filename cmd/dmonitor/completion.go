@@ -52,7 +52,8 @@ func complete(root *kong.Node, words []string, config string) []string {
 	default:
 		all = slices.Concat(at.commands(), at.positional(config))
 	}
-	all = slices.DeleteFunc(all, func(s string) bool { return !strings.HasPrefix(s, last) })
+	// A value that is none of a list has an empty one.
+	all = slices.DeleteFunc(all, func(s string) bool { return s == "" || !strings.HasPrefix(s, last) })
 	slices.Sort(all)
 	return slices.Compact(all)
 }
