@@ -256,3 +256,47 @@ func TestFuzz(t *testing.T) {
 		})
 	}
 }
+
+// TestReproducible: two builds that differ in one program, or in which programs there are, fail; so does a build that makes
+// nothing, or that fails. What is made depends on what the stand-in for make looks at.
+func TestReproducible(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		make string
+		code int
+		want string
+	}{
+		"the same":            {"mkdir bin; cat file >bin/a; echo $4 >bin/b", 0, "2 programs, the same in both builds"},
+		"the folder is in it": {"mkdir bin; pwd >bin/a; echo >bin/b", 1, "not the same in two builds: a\n"},
+		"the time zone":       {"mkdir bin; echo >bin/a; echo $TZ >bin/b", 1, "not the same in two builds: b\n"},
+		"the mask":            {"mkdir bin; echo >bin/a; umask >bin/b", 1, "not the same in two builds: b\n"},
+		"the caches":          {"mkdir bin; echo $GOCACHE >bin/a", 1, "not the same in two builds: a\n"},
+		"git":                 {"mkdir bin; ls -d .git >bin/a || true", 1, "not the same in two builds: a\n"},
+		"one program more":    {"mkdir bin; echo >bin/a; [ $TZ = UTC ] || echo >bin/b", 1, "have not made the same programs"},
+		"one program less":    {"mkdir bin; echo >bin/a; [ $TZ != UTC ] || echo >bin/b", 1, "have not made the same programs"},
+		"no program":          {"mkdir bin", 1, ""},
+		"make fails":          {"mkdir bin; echo >bin/a; exit 3", 3, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			source, err := os.ReadFile("../../.ci/reproducible")
+			if err != nil {
+				t.Fatal(err)
+			}
+			executable(t, filepath.Join(dir, ".ci/reproducible"), string(source))
+			if err := os.WriteFile(filepath.Join(dir, "file"), []byte("source"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			program(t, dir, "stubs/make", c.make)
+			program(t, dir, "stubs/go", "echo "+dir+"/modules")
+			if code, out := execute(t, dir, nil, "git", "init", "-q"); code != 0 {
+				t.Fatal(out)
+			}
+			code, out := execute(t, dir, []string{"PATH=" + dir + "/stubs:" + os.Getenv("PATH")}, filepath.Join(dir, ".ci/reproducible"), "v1")
+			if code != c.code || !strings.Contains(out, c.want) {
+				t.Errorf("exit code %d, want %d and %q; it printed:\n%s", code, c.code, c.want, out)
+			}
+		})
+	}
+}
