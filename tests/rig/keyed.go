@@ -106,10 +106,10 @@ func As(c *key.Creds) []nats.Option {
 	return []nats.Option{nats.UserJWT(c.JWT, c.Sign), nats.Secure(c.TLS())}
 }
 
-// greet answers a node's greeting, which was read: by TLS and with a credential, if the node asks for them. It returns the
-// connection to go on with, and the first line to send.
-func greet(conn net.Conn, info string) (net.Conn, string, error) {
-	connect := map[string]any{"verbose": false, "headers": true}
+// greet answers a node's greeting, which was read: by TLS and with a credential, if the node asks for them. Nil shows one
+// that allows everything. It returns the connection to go on with, and the first line to send.
+func greet(conn net.Conn, info string, c *key.Creds) (net.Conn, string, error) {
+	connect := map[string]any{"verbose": false, "pedantic": false, "headers": true}
 	var said struct {
 		TLSRequired bool `json:"tls_required"`
 		Nonce       string
@@ -118,9 +118,11 @@ func greet(conn net.Conn, info string) (net.Conn, string, error) {
 		return nil, "", err
 	}
 	if said.TLSRequired {
-		c, err := everything()
-		if err != nil {
-			return nil, "", err
+		var err error
+		if c == nil {
+			if c, err = everything(); err != nil {
+				return nil, "", err
+			}
 		}
 		secured := tls.Client(conn, c.TLS())
 		if err := secured.Handshake(); err != nil {

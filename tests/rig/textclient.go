@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/dmonitor/dmonitor/pkg/key"
 )
 
 // TextClient is a plain client that speaks just enough of the NATS text protocol to subscribe: what another tool in any
@@ -38,7 +40,7 @@ func Subscribe(t testing.TB, addr, subject string) *TextClient {
 		if err != nil {
 			return false
 		}
-		if conn, in, connect, err = open(c); err == nil {
+		if conn, in, connect, err = open(c, nil); err == nil {
 			return true
 		}
 		c.Close()
@@ -55,14 +57,14 @@ func Subscribe(t testing.TB, addr, subject string) *TextClient {
 
 // open reads the node's greeting, and returns the connection, TLS or not, and the line that answers it. What the node says
 // next is read from in.
-func open(c net.Conn) (conn net.Conn, in *bufio.Reader, connect string, err error) {
+func open(c net.Conn, as *key.Creds) (conn net.Conn, in *bufio.Reader, connect string, err error) {
 	var info []byte
 	for one := make([]byte, 1); !bytes.HasSuffix(info, []byte("\n")); info = append(info, one...) { // what follows may be TLS
 		if _, err := c.Read(one); err != nil {
 			return nil, nil, "", err
 		}
 	}
-	conn, connect, err = greet(c, string(info))
+	conn, connect, err = greet(c, string(info), as)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -141,7 +143,7 @@ func Publish(t testing.TB, addr string, messages map[string][]byte, times int) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	conn, in, connect, err := open(raw)
+	conn, in, connect, err := open(raw, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

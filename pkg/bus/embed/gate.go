@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -170,7 +171,13 @@ func (g *gate) sweep() {
 
 // permissions are rights as the server takes them.
 func permissions(publish, subscribe []string) *server.Permissions {
-	return &server.Permissions{Publish: only(publish), Subscribe: only(subscribe)}
+	out := &server.Permissions{Publish: only(publish), Subscribe: only(subscribe)}
+	for _, s := range subscribe {
+		if strings.HasSuffix(s, ".*") { // the server takes a subscription to a.> for one that a.* allows
+			out.Subscribe.Deny = append(out.Subscribe.Deny, s+".>")
+		}
+	}
+	return out
 }
 
 // only allows these subjects. The server takes an empty list of subscriptions that are allowed for all of them, so
