@@ -36,6 +36,18 @@ func newCA(t *testing.T) *ca {
 	return c
 }
 
+// authority is another one, signed by this one and valid for so long from now.
+func (c *ca) authority(valid time.Duration) *ca {
+	c.t.Helper()
+	a := &ca{t: c.t, file: filepath.Join(c.t.TempDir(), "ca.pem")}
+	a.cert, a.key = c.sign(&x509.Certificate{
+		Subject: pkix.Name{CommonName: "Short Authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-365 * 24 * time.Hour), NotAfter: time.Now().Add(valid), KeyUsage: x509.KeyUsageCertSign,
+	})
+	a.write(a.file, "CERTIFICATE", a.cert.Raw)
+	return a
+}
+
 // issue writes a certificate for the names, valid for so long from now, and its key into the server's folder, and
 // returns their paths.
 func (c *ca) issue(d *daemon, valid time.Duration, names ...string) (certFile, keyFile string) {

@@ -57,6 +57,7 @@ func authorityRows(port string) []row {
 }
 
 func TestNSD(t *testing.T) {
+	t.Parallel()
 	d := server(t, "nsd")
 	port := d.port()
 	d.write("example.test", zoneFile+longText())
@@ -86,6 +87,7 @@ zone:
 
 // BIND signs the zone itself, and serves a second one whose signatures nobody renewed.
 func TestBIND(t *testing.T) {
+	t.Parallel()
 	d := server(t, "bind9")
 	port := d.port()
 	d.write("example.test", zoneFile+longText())
@@ -115,6 +117,7 @@ zone "signed.test" { type primary; file "%[1]s/signed.test"; dnssec-policy defau
 
 // Unbound may not ask anybody here, and says so. What it knows itself it answers.
 func TestUnbound(t *testing.T) {
+	t.Parallel()
 	d := server(t, "unbound")
 	port := d.port()
 	d.write("unbound.conf", fmt.Sprintf(`

@@ -48,6 +48,7 @@ func TestVsftpd(t *testing.T) {
 		{"and with --starttls a fail", []string{"127.0.0.1", "-p", port, "--starttls"}, 2, "signed by an authority unknown here"},
 		{"over IPv6", []string{"::1", "-p", plain}, 0, "ftp answered"},
 	})
+	certOver(t, "ftp", port, authority.file)
 	checks(t, "check_smtp", []row{{"it is no mail server", []string{"127.0.0.1", "-p", port}, 2, "is not SMTP but FTP"}})
 	d.silent("check_ftp", mine...)
 	d.gone("check_ftp", mine...)

@@ -89,6 +89,7 @@ func TestDovecotIMAP(t *testing.T) {
 		{"no TLS to a port with it", []string{"127.0.0.1", "-p", wrapped, "-t", "1"}, 2, "no sign of a greeting within 1.0 s"},
 		{"POP3", []string{"127.0.0.1", "-p", pop3}, 2, "is not IMAP but POP3"},
 	})
+	certOver(t, "imap", port, authority.file)
 	checks(t, "check_imaps", []row{
 		{"TLS from the first byte on", []string{"127.0.0.1", "-p", wrapped, "--ca-file", authority.file}, 0, ", TLS 1.3 | "},
 		{"a bad certificate is a fail", []string{"127.0.0.1", "-p", wrapped}, 2, "signed by an authority unknown here"},

@@ -68,6 +68,7 @@ func TestLDAP(t *testing.T) {
 	admin := loginFile(t, "cn=admin,dc=example,dc=com:sécret:word\n")
 	ask := func(args ...string) []string { return append([]string{"127.0.0.1", "-p", port}, args...) }
 	base := "dc=example,dc=com"
+	certOver(t, "ldap", port, authority.file)
 	checks(t, "check_ldap", []row{
 		{"it takes clients", ask(), 0, "ldap takes clients, in "},
 		{"over IPv6", []string{"::1", "-p", port}, 0, "ldap takes clients"},

@@ -20,6 +20,7 @@ allow all
 `
 
 func TestChrony(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		rule, source string
 		rows         func(port string) []row

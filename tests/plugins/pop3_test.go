@@ -16,6 +16,7 @@ func TestDovecotPOP3(t *testing.T) {
 		{"without TLS", []string{"127.0.0.1", "-p", port, "--no-starttls"}, 0, `pop3 answered`},
 		{"over IPv6", []string{"::1", "-p", port, "--insecure"}, 0, "TLS 1.3"},
 	})
+	certOver(t, "pop3", port, authority.file)
 	checks(t, "check_pop3s", []row{
 		{"TLS from the first byte on", []string{"127.0.0.1", "-p", wrapped, "--ca-file", authority.file}, 0, ", TLS 1.3 | "},
 		{"a bad certificate is a fail", []string{"127.0.0.1", "-p", wrapped}, 2, "signed by an authority unknown here"},

@@ -171,6 +171,7 @@ func TestPostgresTLS(t *testing.T) {
 		{"which may be all the same", []string{"127.0.0.1", "-p", port, "--tls", "--insecure"}, 0, "takes clients"},
 		{"another name", []string{"localhost", "-4", "-p", port, "--tls", "--ca-file", authority.file}, 2, `certificate is not for localhost but for "127.0.0.1"`},
 	})
+	certOver(t, "postgres", port, authority.file)
 }
 
 func readFiles(t *testing.T, paths ...string) (texts []string) {

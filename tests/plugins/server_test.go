@@ -190,7 +190,7 @@ func (d *daemon) start(command ...string) {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { os.Remove(over) })
-	args := []string{"--mount", "--pid", "--ipc", "--fork", "--kill-child", "bash", "-c", inside, "bash", d.tree, over, d.path("users")}
+	args := []string{"--mount", "--pid", "--ipc", "--fork", "--kill-child", "bash", "-c", inside, "bash", d.tree, over, d.path(".users")}
 	if !d.root {
 		args = append(args, "setpriv", "--reuid", strconv.Itoa(nobody), "--regid", strconv.Itoa(nobody), "--clear-groups")
 	}
@@ -214,7 +214,7 @@ func (d *daemon) start(command ...string) {
 // identify writes the passwd and group files the server sees.
 func (d *daemon) identify() {
 	d.t.Helper()
-	d.mkdir("users")
+	d.mkdir(".users")
 	id := nobody
 	if d.root {
 		id = 0
@@ -231,7 +231,7 @@ func (d *daemon) identify() {
 			}
 			known = append([]byte(line), known...)
 		}
-		d.write("users/"+name, string(known))
+		d.write(".users/"+name, string(known))
 	}
 }
 

@@ -83,6 +83,7 @@ func TestExim(t *testing.T) {
 		{"too busy", []string{"127.0.0.2", "-p", port}, 2, `refuses service: it said "451 too busy"`},
 		{"go away", []string{"127.0.0.3", "-p", port}, 2, `refuses service: it said "550 go away"`},
 	})
+	certOver(t, "smtp", port, authority.file)
 	d.log("mainlog", "SMTP protocol error", "SMTP syntax error", "unexpected disconnection")
 	checks(t, "check_smtp", []row{
 		{"TLS to a port without", []string{"127.0.0.1", "-p", port, "--ssl"}, 2, `does not speak TLS but SMTP: it said "220 mail.example.com`},
