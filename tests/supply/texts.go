@@ -10,7 +10,8 @@ import (
 // once. The same modules give the same bytes, on any machine.
 func texts(w io.Writer, modules []*Module) error {
 	var out strings.Builder
-	out.WriteString("dmonitor is made with the work of others. This is whose, and under which licences.\n\n")
+	out.WriteString("dmonitor is made with the work of others. This is whose, and under which licences. Nothing of it was changed;\n" +
+		"\"go mod download NAME@VERSION\" brings the source of each (std is Go's own library, which comes with Go).\n\n")
 	var order []string
 	users := map[string][]string{}
 	for _, m := range modules {
