@@ -283,8 +283,9 @@ func (c Creds) String() string { return string(c.Kind) + "." + c.Name }
 // GoString is String: "%#v" would print the seed.
 func (c Creds) GoString() string { return "key.Creds(" + c.String() + ")" }
 
-// encodeCreds writes the file. Its blocks for NATS have six dashes on both sides, which every reader of such files takes,
-// and which no reader of certificates takes for the beginning of one: so the same file is good for both.
+// encodeCreds writes the file. Before the beginnings of the blocks for NATS there is a space: all readers of such files pass
+// over it, while for readers of certificates a block begins at the beginning of a line or not at all. OpenSSL would otherwise
+// stop at the first block that isn't to its taste. So the same file is good for both.
 func encodeCreds(c Credential, token string, seed []byte, ca *x509.Certificate) []byte {
 	var b bytes.Buffer
 	until := "does not expire"
@@ -292,8 +293,8 @@ func encodeCreds(c Credential, token string, seed []byte, ca *x509.Certificate) 
 		until = "expires " + c.Expires.Format(time.RFC3339)
 	}
 	fmt.Fprintf(&b, "dmonitor credentials: %s %s, %s\nWhoever has this file is who it says. Keep it to yourself.\n\n", c.Kind, c.Name, until)
-	fmt.Fprintf(&b, "------BEGIN NATS USER JWT------\n%s\n------END NATS USER JWT------\n\n", token)
-	fmt.Fprintf(&b, "------BEGIN USER NKEY SEED------\n%s\n------END USER NKEY SEED------\n\n", seed)
+	fmt.Fprintf(&b, " -----BEGIN NATS USER JWT-----\n%s\n------END NATS USER JWT------\n\n", token)
+	fmt.Fprintf(&b, " -----BEGIN USER NKEY SEED-----\n%s\n------END USER NKEY SEED------\n\n", seed)
 	_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw}) // a buffer takes everything
 	return b.Bytes()
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -240,11 +241,12 @@ func TestCredsFile(t *testing.T) {
 	if len(blocks) != 2 || blocks[0][1] != creds.token || blocks[1][1] != string(creds.seed) {
 		t.Errorf("blocks %q", blocks)
 	}
-	for i, want := range []string{"BEGIN NATS USER JWT", "BEGIN USER NKEY SEED"} {
-		_, rest, ok := strings.Cut(text, want)
-		line := strings.Split(rest, "\n")
-		if !ok || line[1] != blocks[i][1] {
-			t.Errorf("after %q: %q", want, line[1])
+	// As those have it that look for a line of exactly these words, whatever stands around it.
+	lines := strings.Split(text, "\n")
+	for i, want := range []string{"-----BEGIN NATS USER JWT-----", "-----BEGIN USER NKEY SEED-----"} {
+		at := slices.IndexFunc(lines, func(line string) bool { return strings.TrimSpace(line) == want })
+		if at < 0 || lines[at+1] != blocks[i][1] || !strings.HasPrefix(lines[at+2], "------END ") {
+			t.Errorf("%q is in line %d of\n%s", want, at, text)
 		}
 	}
 	if begins := regexp.MustCompile(`(?m)^-----BEGIN .*$`).FindAllString(text, -1); len(begins) != 1 || begins[0] != "-----BEGIN CERTIFICATE-----" {
@@ -262,7 +264,7 @@ func TestBadCreds(t *testing.T) {
 	_, file := mint(t, ringOf(t, 1), "prober", "osaka-1", time.Time{})
 	_, other := mint(t, ringOf(t, 1), "prober", "osaka-1", time.Time{})
 	text := string(file)
-	seedAt := strings.Index(text, "------BEGIN USER NKEY SEED")
+	seedAt := strings.Index(text, " -----BEGIN USER NKEY SEED")
 	certAt := strings.Index(text, "-----BEGIN CERTIFICATE")
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "credentials f.creds: there is no NATS user JWT in it"},
@@ -270,7 +272,7 @@ func TestBadCreds(t *testing.T) {
 		{"a cluster key", New() + "\n", "credentials f.creds: there is no NATS user JWT in it"},
 		{"tampered", strings.Replace(text, ".eyJ", ".eyK", 1), "credentials f.creds: its JWT can't be read, or was tampered with"},
 		{"without the seed", text[:seedAt] + text[certAt:], "credentials f.creds: there is no seed of a user in it"},
-		{"with another's seed", text[:seedAt] + string(other)[strings.Index(string(other), "------BEGIN USER NKEY SEED"):], "credentials f.creds: its seed is not the one that its JWT was made for"},
+		{"with another's seed", text[:seedAt] + string(other)[strings.Index(string(other), " -----BEGIN USER NKEY SEED"):], "credentials f.creds: its seed is not the one that its JWT was made for"},
 		{"with a bad certificate", text[:certAt] + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "credentials f.creds: its certificate can't be read"},
 		{"huge", text + strings.Repeat(" ", maxCreds), "credentials f.creds: more than 65536 bytes"},
 	} {
@@ -334,7 +336,7 @@ func FuzzParseCreds(f *testing.F) {
 	_, file := mint(f, r, "prober", "osaka-1", time.Time{})
 	f.Add(file)
 	f.Add(bytes.ReplaceAll(file, []byte("\n"), []byte("\r\n")))
-	f.Add(bytes.ReplaceAll(file, []byte("------"), []byte("---")))
+	f.Add(bytes.ReplaceAll(file, []byte(" -----"), []byte("---")))
 	f.Add(append(bytes.Clone(file), file...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParseCreds("f", data)
