@@ -21,7 +21,7 @@ func (o Options) prove(refused func(error)) (events.CredentialKind, []nats.Optio
 		if err != nil {
 			return "", nil, fmt.Errorf("connect to the bus (DMONITOR_BUS_CREDS): %w", err)
 		}
-		file := &fileCreds{path: o.Creds, refused: refused}
+		file := &fileCreds{path: o.Creds, whose: c.Credential, refused: refused}
 		out := append(inbox(c.Kind, c.Name), nats.UserJWT(file.token, file.sign))
 		if conf := file.tls(c.TLS()); conf != nil {
 			out = append(out, nats.Secure(conf))

@@ -24,6 +24,7 @@ const (
 // fileCreds are the credentials in a file. It is read anew for each connection that is tried, since it may have been replaced.
 type fileCreds struct {
 	path    string
+	whose   key.Credential // as it was at first: this process has one name as long as it lives
 	refused func(error)
 	last    *key.Creds // used by the one goroutine that connects
 }
@@ -31,6 +32,9 @@ type fileCreds struct {
 // token and sign are called by the client one after the other, for each connection it tries.
 func (f *fileCreds) token() (string, error) {
 	c, err := key.OpenCreds(f.path)
+	if err == nil && (c.Kind != f.whose.Kind || c.Name != f.whose.Name) {
+		err = fmt.Errorf("credentials %s: they were those of %s %s when this process started, and are those of %s %s", f.path, f.whose.Kind, f.whose.Name, c.Kind, c.Name)
+	}
 	if err != nil {
 		f.refused(err)
 		return "", err
@@ -96,7 +100,7 @@ func (b *Bus) refused(err error) {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthRevoked):
 		remedy = "the credentials are revoked, have expired, or are of a cluster key that isn't accepted any more"
 	default:
-		remedy = "the credentials can't be read"
+		remedy = "the credentials here can't be used"
 	}
 	if b.o.Creds != "" {
 		if c, err := key.OpenCreds(b.o.Creds); err == nil && !c.Expires.IsZero() && !time.Now().Before(c.Expires) {
