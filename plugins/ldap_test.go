@@ -1,7 +1,6 @@
 package plugins
 
 import (
-	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -39,7 +38,7 @@ func answersLDAP(codes map[ber.Tag]int64) func(net.Conn) {
 			if kind == 0 { // it takes leave
 				return
 			}
-			if _, err := c.Write(ldapResultOf(id, kind, codes[m.Children[1].Tag], fmt.Sprintf("\x1b[31m|code"))); err != nil {
+			if _, err := c.Write(ldapResultOf(id, kind, codes[m.Children[1].Tag], "\x1b[31m|code")); err != nil {
 				return
 			}
 		}

@@ -15,7 +15,7 @@ import (
 
 // mysqlTalk asks a server whose driver says that we are in.
 type mysqlTalk struct {
-	ctx context.Context //nolint:containedctx // It lives as long as one run of the plugin, which has just this one.
+	ctx context.Context // that of the one run of the plugin
 	db  driver.Conn
 }
 

@@ -1,7 +1,7 @@
 package plugins
 
 import (
-	"crypto/md5" //nolint:gosec // It is what the protocol calls for where a server still has such passwords.
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -193,6 +193,7 @@ func (s *postgresTalk) drain(each func(pgproto3.BackendMessage)) error {
 // leave takes leave, so that the server's log needn't complain.
 func (s *postgresTalk) leave() { _ = s.say(&pgproto3.Terminate{}) }
 
+// hexMD5 is what the protocol calls for where a server still has such passwords.
 func hexMD5(s string) string {
 	sum := md5.Sum([]byte(s))
 	return hex.EncodeToString(sum[:])

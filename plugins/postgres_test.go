@@ -101,8 +101,12 @@ func TestLoginFile(t *testing.T) {
 func TestLoginAmongArguments(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"check_mysql", "-u", "watch", "-p", "secret"}, {"check_mysql", "-psecret"}, {"check_mysql", "--password=secret"}, {"check_mysql", "-P", "1", "-p", "secret"},
-		{"check_ldap", "-D", "cn=watch", "-P", "secret"}, {"check_ldap", "--pass", "secret"},
+		{"check_mysql", "-u", "watch", "-p", "secret"},
+		{"check_mysql", "-psecret"},
+		{"check_mysql", "--password=secret"},
+		{"check_mysql", "-P", "1", "-p", "secret"},
+		{"check_ldap", "-D", "cn=watch", "-P", "secret"},
+		{"check_ldap", "--pass", "secret"},
 	} {
 		exit, out := try(t, nil, args[0], append([]string{"-H", "127.0.0.1"}, args[1:]...)...)
 		expect(t, exit, out, exitUnknown, "put it into a file and name that with --login-file")

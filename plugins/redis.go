@@ -101,8 +101,8 @@ func (r *redis) talk(ctx context.Context, conn *talk) outcome {
 
 // refused is the outcome of an error the server sent, or of a talk that broke off.
 func (r *redis) refused(ctx context.Context, conn *talk, when string, err error) outcome {
-	var said redisError
-	if !errors.As(err, &said) {
+	said, ok := errors.AsType[redisError](err)
+	if !ok {
 		return r.call.lost(ctx, conn, "Redis", when, err)
 	}
 	asked := r.login.given() || r.role.value != "" || r.lag.asked() || r.memory.asked()

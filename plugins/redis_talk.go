@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,12 +27,7 @@ func (e redisError) Error() string { return sentence(string(e)) }
 // is tells whether it is one of these.
 func (e redisError) is(words ...string) bool {
 	first, _, _ := strings.Cut(string(e), " ")
-	for _, w := range words {
-		if first == w {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(words, first)
 }
 
 // redisTalk is a connection to a Redis server. The few kinds of replies that are needed are read here because the
@@ -61,8 +57,8 @@ func (t *redisTalk) do(words ...string) (string, error) {
 // lastWords is what the server said before it hung up on us, if it did: one that is full, or protected, doesn't wait for
 // a command.
 func (t *redisTalk) lastWords(err error) error {
-	var said redisError
-	if _, rerr := t.reply(); errors.As(rerr, &said) {
+	_, last := t.reply()
+	if said, ok := errors.AsType[redisError](last); ok {
 		return said
 	}
 	return err

@@ -114,8 +114,7 @@ func FuzzRedisReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		text, err := (&redisTalk{r: bufio.NewReaderSize(strings.NewReader(s), maxRedisLine)}).reply()
-		var said redisError
-		if errors.As(err, &said) {
+		if said, ok := errors.AsType[redisError](err); ok {
 			text = string(said)
 		}
 		if !strings.Contains(s, text) || len(text) > maxRedisBulk || err == nil && !strings.HasSuffix(s[:strings.LastIndex(s, "\r\n")+2], "\r\n") {
