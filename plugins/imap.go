@@ -50,7 +50,7 @@ func (m *mailbox) talk(d *dialogue) error {
 	// Who is logged in by the connection alone can't begin TLS: RFC 9051, section 6.2.1.
 	encrypted, err := d.upgrade(offers["STARTTLS"] && !known, "STARTTLS", func() (string, bool, error) {
 		said, _, err := m.ask(d, "STARTTLS")
-		return said, strings.HasPrefix(said, "OK"), err
+		return said, imapOK(said), err
 	})
 	if err == nil && encrypted { // What was said before may have come from anybody.
 		_, err = m.capabilities(d)
@@ -64,7 +64,7 @@ func (m *mailbox) capabilities(d *dialogue) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(said, "OK") {
+	if !imapOK(said) {
 		return nil, d.refused(said)
 	}
 	offers := map[string]bool{}
@@ -92,12 +92,17 @@ func (m *mailbox) ask(d *dialogue, command string) (said string, data []string, 
 			return "", nil, err
 		}
 		if end, ok := strings.CutPrefix(line, tag+" "); ok {
-			word, rest, _ := strings.Cut(end, " ")
-			return strings.TrimSpace(strings.ToUpper(word) + " " + rest), data, nil
+			return end, data, nil
 		}
 		if !strings.HasPrefix(line, "* ") {
 			return "", nil, d.foreign(line)
 		}
 		data = append(data, line)
 	}
+}
+
+// imapOK tells whether a command ended well.
+func imapOK(said string) bool {
+	word, _, _ := strings.Cut(said, " ")
+	return strings.EqualFold(word, "OK")
 }
