@@ -2,6 +2,7 @@ package embed
 
 import (
 	"bytes"
+	"net"
 	"strings"
 	"testing"
 
@@ -29,6 +30,29 @@ func FuzzServerLog(f *testing.F) {
 		}
 		if n := bytes.Count(out.Bytes(), []byte("\n")); n > 3 || bytes.ContainsAny(out.Bytes(), "\x1b\x00\r") {
 			t.Errorf("%q became %q", said, out.Bytes())
+		}
+	})
+}
+
+// FuzzReadName: whatever answers on a member's address, a name comes only from a whole first line that a member would say,
+// and reading ends when there is no more, or too much.
+func FuzzReadName(f *testing.F) {
+	f.Add([]byte("INFO {\"server_name\":\"n1\",\"proto\":1}\r\n"))
+	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+	f.Add([]byte("INFO {\"server_name\":7}\r\n"))
+	f.Add([]byte("INFO {\"server_name\":\"n1\""))
+	f.Add(bytes.Repeat([]byte("INFO "), 20_000))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		ours, theirs := net.Pipe()
+		go func() {
+			_, _ = theirs.Write(answer) // who reads may have heard enough
+			_ = theirs.Close()
+		}()
+		name, err := readName(ours)
+		_ = ours.Close()
+		line, _, whole := bytes.Cut(answer, []byte("\n"))
+		if name != "" && (!whole || !bytes.HasPrefix(line, []byte("INFO "))) || !whole && err == nil || len(name) > 64<<10 {
+			t.Errorf("%.200q has the name %q (%v)", answer, name, err)
 		}
 	})
 }
