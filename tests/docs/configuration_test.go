@@ -55,7 +55,7 @@ func TestExamples(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems.Err())
 	}
-	if len(s.Nodes)+len(s.Checks)+len(s.Recipients) != 4+len(dir)-1 {
+	if len(s.Nodes)+len(s.Checks)+len(s.Recipients)+len(s.Revoked) != 4+len(dir)-1 {
 		t.Errorf("%d nodes, %d checks and %d recipients from %d files", len(s.Nodes), len(s.Checks), len(s.Recipients), len(dir))
 	}
 	if want := "tokyo.example.com:2929"; s.Nodes[0] != want {
@@ -205,8 +205,9 @@ func TestKeys(t *testing.T) {
 	t.Parallel()
 	text := read(t)
 	for file, section := range map[string][2]string{
-		"hosts.d/a/ssh":   {"\n### hosts.d", "\n### alert.d"},
-		"alert.d/a@b.com": {"\n### alert.d", "\n### plugins"},
+		"hosts.d/a/ssh":      {"\n### hosts.d", "\n### alert.d"},
+		"alert.d/a@b.com":    {"\n### alert.d", "\n### cluster.key"},
+		"revoked.d/prober.a": {"\n### revoked.d", "\n### plugins"},
 	} {
 		_, problems := confdir.Read(fstest.MapFS{file: &fstest.MapFile{Data: []byte("- no key"), Mode: 0o644}}, confdir.Defaults{})
 		if len(problems) != 1 {
