@@ -26,6 +26,8 @@ var errNotSSH = errors.New("not SSH")
 // ssh is check_ssh: the server must say its version, as RFC 4253 has it. It does not log in.
 func ssh(c *call) func(context.Context) outcome {
 	port := c.flags.Uint16P("port", "p", sshPort, "TCP port")
+	software := c.flags.StringP("remote-version", "r", "", "fail unless it is this software, such as OpenSSH_9.2p1")
+	protocol := c.flags.StringP("remote-protocol", "P", "", "fail unless it is this version of the protocol, such as 2.0")
 	slow := slowness(c)
 	return func(ctx context.Context) outcome {
 		conn, err := c.dial(ctx, c.host, *port)
@@ -47,9 +49,26 @@ func ssh(c *call) func(context.Context) outcome {
 			return c.broke(ctx, conn, connected, "before it said its SSH version", first, err)
 		}
 		_, _ = io.WriteString(conn, sshHello) // a courtesy: the answer is already here
+		if err := sshWanted(version, *software, *protocol); err != nil {
+			return fail("%s answered %s: %v", portOf(conn), quote(version), err)
+		}
 		took, perf := c.took()
 		return slow.judge(took, outcome{text: fmt.Sprintf("ssh answered %s in %s", quote(version), span(took)), perf: []string{perf}})
 	}
+}
+
+// sshWanted compares a version with what was asked for, if anything. The line is "SSH-protocol-software comment" (RFC 4253,
+// section 4.2); the software may be given with or without its comment.
+func sshWanted(version, software, protocol string) error {
+	isProtocol, rest, _ := strings.Cut(strings.TrimPrefix(version, "SSH-"), "-")
+	isSoftware, _, _ := strings.Cut(rest, " ")
+	switch {
+	case protocol != "" && protocol != isProtocol:
+		return fmt.Errorf("its protocol is not %s", quote(protocol))
+	case software != "" && software != isSoftware && software != rest:
+		return fmt.Errorf("its software is not %s", quote(software))
+	}
+	return nil
 }
 
 // greeting reads to the line that starts with "SSH-" and returns it, and the first line that didn't. It calls hurry once

@@ -48,6 +48,29 @@ func TestSSH(t *testing.T) {
 	})
 }
 
+// What the software and the protocol have to be is compared as a whole, the software with or without its comment.
+func TestSSHWanted(t *testing.T) {
+	t.Parallel()
+	port := serve(t, says("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"))
+	for args, want := range map[string]string{
+		"-r OpenSSH_9.2p1":                 "",
+		"-P 2.0 -r OpenSSH_9.2p1":          "",
+		"--remote-version OpenSSH_9.2":     `its software is not "OpenSSH_9.2"`,
+		"-r OpenSSH_9.2p1 -P 1.99":         `its protocol is not "1.99"`,
+		"--remote-protocol 2":              `its protocol is not "2"`,
+		"--remote-version=2.0-OpenSSH_9.2": `its software is not "2.0-OpenSSH_9.2"`,
+	} {
+		exit, out := try(t, nil, "check_ssh", append([]string{"127.0.0.1", "-p", port}, strings.Fields(args)...)...)
+		if want == "" {
+			expect(t, exit, out, exitOK, "ssh answered")
+		} else {
+			expect(t, exit, out, exitFail, `answered "SSH-2.0-OpenSSH_9.2p1 Debian-2": `+want)
+		}
+	}
+	exit, out := try(t, nil, "check_ssh", "127.0.0.1", "-p", port, "-r", "OpenSSH_9.2p1 Debian-2")
+	expect(t, exit, out, exitOK, "ssh answered")
+}
+
 // The server learns who asked, so that its log makes sense.
 func TestSSHSaysWhoItIs(t *testing.T) {
 	t.Parallel()
