@@ -91,7 +91,7 @@ func (b *Bus) Refused() error {
 // refused takes note of an error by which member and client don't trust each other, which lasts until somebody puts it right:
 // the client then tries less often, and says so now and then.
 func (b *Bus) refused(err error) {
-	remedy := ""
+	var remedy string
 	switch {
 	case errors.Is(err, key.ErrOtherKey):
 		remedy = "the credentials here are of another cluster, or of a cluster key that was changed"
