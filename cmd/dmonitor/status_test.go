@@ -96,3 +96,14 @@ func TestStatusShowsTroubles(t *testing.T) {
 		}
 	}
 }
+
+// A plugin that can't work on a node is told, with what to do.
+func TestStatusTellsOfUnfitPlugins(t *testing.T) {
+	s := statusOf("fra", "nyc")
+	s.Nodes[1].Withheld = []events.Withheld{{Plugin: "icmp", Why: "it needs CAP_NET_RAW"}}
+	var out bytes.Buffer
+	s.print(&out, time.Now())
+	if want := "\n  UNFIT  nyc  check_icmp does not work there: it needs CAP_NET_RAW\n"; strings.Count(out.String(), "UNFIT") != 1 || !strings.Contains(out.String(), want) {
+		t.Errorf("want %q:\n%s", want, out.String())
+	}
+}
