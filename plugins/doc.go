@@ -1,6 +1,5 @@
-// Package plugins holds the plugins dmonitor ships: check_http, check_https, check_ping, check_ssh and check_tcp.
-// One binary carries them all, and each is called as prober and people call any plugin: an argv, a small environment,
-// one line on standard output and an exit code.
+// Package plugins holds the plugins dmonitor ships; list has them all. One binary carries them, and each is called as
+// prober and people call any plugin: an argv, a small environment, one line on standard output and an exit code.
 //
 // What holds:
 //
