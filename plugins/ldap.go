@@ -34,7 +34,7 @@ func newLDAP(c *call, atOnce bool) *ldap {
 	if atOnce {
 		c.flags.Uint16VarP(&l.port, "port", "p", ldapsPort, "TCP port")
 		l.tls.on = true
-		l.tls.trust.flags(c.flags)
+		l.tls.asksTrust(c)
 	} else {
 		c.flags.Uint16VarP(&l.port, "port", "p", ldapPort, "TCP port")
 		l.tls.asks(c, false, "ask for TLS (StartTLS), and fail where the server doesn't have it")
@@ -71,7 +71,7 @@ func (l *ldap) look(ctx context.Context) outcome {
 		return broken(err)
 	}
 	defer bound(ctx, conn)()
-	if l.tls.on {
+	if l.tls.asked() {
 		var o outcome
 		if conn, o = l.encrypt(ctx, conn); conn == nil {
 			return o
@@ -83,7 +83,7 @@ func (l *ldap) look(ctx context.Context) outcome {
 			return broken(err)
 		}
 	}
-	return l.call.answered(l.slow, l.talk(ctx, conn))
+	return l.call.answered(l.slow, &l.tls, l.talk(ctx, conn))
 }
 
 // encrypt begins TLS, after asking for it where that is needed.

@@ -88,14 +88,14 @@ func (m *mysql) look(ctx context.Context) outcome {
 		defer bound(ctx, m.conn)()
 	}
 	if err != nil {
-		return m.call.answered(m.slow, m.refused(ctx, "before it said whether it takes clients", err))
+		return m.call.answered(m.slow, &m.tls, m.refused(ctx, "before it said whether it takes clients", err))
 	}
 	defer db.Close()
 	o := good("mysql %s lets %s in", quote(mysqlVersion(m.conn.start())), conf.User)
 	if m.login.given() {
 		o = m.ask(ctx, db, o)
 	}
-	return m.call.answered(m.slow, o)
+	return m.call.answered(m.slow, &m.tls, o)
 }
 
 func (m *mysql) check() error {
@@ -154,10 +154,10 @@ func (m *mysql) config() (*driverof.Config, error) {
 		}
 		conn.looks = func(first []byte) bool { return len(first) < 4 || first[3] == 0 } // the first packet has number 0
 		m.conn = conn
-		conf.AllowCleartextPasswords = m.login.mayTell(conn, m.tls.on) == nil
+		conf.AllowCleartextPasswords = m.login.mayTell(conn, m.tls.asked()) == nil
 		return conn, nil
 	}
-	if m.tls.on {
+	if m.tls.asked() {
 		var err error
 		if conf.TLS, err = m.tls.config(m.call.host); err != nil {
 			return nil, err
@@ -211,7 +211,7 @@ func (m *mysql) broke(ctx context.Context, when, version string, err error) outc
 			return good("mysql %s takes clients: it asks for a login", quote(version))
 		}
 		return unknown("mysql is up, but wants a way to log in that this plugin doesn't have: %v", err)
-	case m.tls.on && !errors.Is(err, driverof.ErrInvalidConn):
+	case m.tls.asked() && !errors.Is(err, driverof.ErrInvalidConn):
 		return m.call.insecure(ctx, m.conn, &m.tls, err)
 	}
 	if version != "" {

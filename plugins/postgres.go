@@ -58,7 +58,7 @@ func (p *postgres) look(ctx context.Context) outcome {
 		return broken(err)
 	}
 	defer bound(ctx, conn)()
-	if p.tls.on {
+	if p.tls.asked() {
 		var o outcome
 		if conn, o = p.call.upgrade(ctx, conn, &p.tls, "PostgreSQL", startPostgres); conn == nil {
 			return o
@@ -70,7 +70,7 @@ func (p *postgres) look(ctx context.Context) outcome {
 		o = p.ask(ctx, s, o)
 		s.leave()
 	}
-	return p.call.answered(p.slow, o)
+	return p.call.answered(p.slow, &p.tls, o)
 }
 
 func (p *postgres) check() error {

@@ -43,13 +43,13 @@ func (r *redis) look(ctx context.Context) outcome {
 		return broken(err)
 	}
 	defer bound(ctx, conn)()
-	if r.tls.on {
+	if r.tls.asked() {
 		var o outcome
 		if conn, o = r.call.secure(ctx, conn, &r.tls); conn == nil {
 			return o
 		}
 	}
-	return r.call.answered(r.slow, r.talk(ctx, conn))
+	return r.call.answered(r.slow, &r.tls, r.talk(ctx, conn))
 }
 
 func (r *redis) talk(ctx context.Context, conn *talk) outcome {

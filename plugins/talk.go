@@ -126,13 +126,23 @@ func after(said string) string {
 type encryption struct {
 	on    bool
 	trust trust
+	days  dayBounds
+	ends  time.Time // of the server's certificate, once it has been seen
 }
 
 // asks declares the options; on is the default.
 func (e *encryption) asks(c *call, on bool, how string) {
 	c.flags.BoolVar(&e.on, "tls", on, how)
+	e.asksTrust(c)
+}
+
+// asksTrust declares those that are about the certificate.
+func (e *encryption) asksTrust(c *call) {
+	c.flags.Var(&e.days, "certificate", "warning if the certificate expires within so many days; 14,7 also fails within 7; means TLS")
 	e.trust.flags(c.flags)
 }
+
+func (e *encryption) asked() bool { return e.on || e.days.text != "" }
 
 // config is what a TLS library wants to know. Its error is this node's own.
 func (e *encryption) config(host string) (*tls.Config, error) {
@@ -141,6 +151,10 @@ func (e *encryption) config(host string) (*tls.Config, error) {
 		return nil, err
 	}
 	conf.ServerName = host
+	conf.VerifyConnection = func(s tls.ConnectionState) error {
+		e.ends = s.PeerCertificates[0].NotAfter // a server always has one
+		return nil
+	}
 	return conf, nil
 }
 
@@ -188,10 +202,19 @@ func (c *call) insecure(ctx context.Context, h *talk, e *encryption, err error) 
 	return fail("%s: the TLS handshake failed: %s", portOf(h), reason(err))
 }
 
-// answered adds how long it took to an outcome that is about what the server answered.
-func (c *call) answered(s *slow, o outcome) outcome {
+// answered adds how long it took, and what is known about the certificate, to an outcome that is about what the server
+// answered.
+func (c *call) answered(s *slow, e *encryption, o outcome) outcome {
 	if o.exit == exitUnknown || o.exit == exitFail {
 		return o
+	}
+	if !e.ends.IsZero() {
+		left := time.Until(e.ends)
+		o.perf = append(o.perf, e.days.perf(left))
+		if exit := e.days.judge(left); exit != exitOK {
+			o.exit = max(o.exit, exit)
+			o.text += ", its certificate expires in " + days(left)
+		}
 	}
 	took, perf := c.took()
 	o.text += ", in " + span(took)

@@ -89,6 +89,7 @@ func TestLDAP(t *testing.T) {
 	})
 	checks(t, "check_ldaps", []row{
 		{"TLS", []string{"127.0.0.1", "-p", secure, "--ca-file", authority.file}, 0, "ldap takes clients"},
+		{"a certificate that ends soon", []string{"127.0.0.1", "-p", secure, "--ca-file", authority.file, "--certificate", "14"}, 1, "its certificate expires in 47 hours"},
 		{"an unknown authority", []string{"127.0.0.1", "-p", secure}, 2, "signed by an authority unknown here"},
 		{"TLS to a port without", []string{"127.0.0.1", "-p", port, "-t", "5"}, 2, "TLS"},
 	})

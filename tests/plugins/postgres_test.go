@@ -166,6 +166,8 @@ func TestPostgresTLS(t *testing.T) {
 	secure := []string{"127.0.0.1", "-p", port, "--tls", "--ca-file", authority.file}
 	checks(t, "check_postgres", []row{
 		{"TLS", secure, 0, "takes clients"},
+		{"a certificate that ends soon", append(secure, "--certificate", "14,1"), 1, "its certificate expires in 47 hours"},
+		{"sooner", append(secure, "--certificate", "14,7"), 2, "cert_days=2.0;14:;7:"},
 		{"a login over it", append(secure, "--login-file", loginFile(t, "watch:sécret:word\n")), 0, "lets watch in"},
 		{"an unknown authority", []string{"127.0.0.1", "-p", port, "--tls"}, 2, "signed by an authority unknown here"},
 		{"which may be all the same", []string{"127.0.0.1", "-p", port, "--tls", "--insecure"}, 0, "takes clients"},

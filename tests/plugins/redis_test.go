@@ -95,6 +95,7 @@ func TestRedisTLS(t *testing.T) {
 	d.takes("check_redis", "127.0.0.1", "-p", port, "--tls", "--ca-file", authority.file)
 	checks(t, "check_redis", []row{
 		{"TLS", []string{"127.0.0.1", "-p", port, "--tls", "--ca-file", authority.file}, 0, "redis answered PING"},
+		{"a certificate that ends soon", []string{"127.0.0.1", "-p", port, "--ca-file", authority.file, "--certificate", "14"}, 1, "its certificate expires in 47 hours"},
 		{"an unknown authority", []string{"127.0.0.1", "-p", port, "--tls"}, 2, "signed by an authority unknown here"},
 		{"no TLS to a port with it", []string{"127.0.0.1", "-p", port, "-t", "2"}, 2, ""},
 	})
