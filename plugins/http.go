@@ -58,6 +58,7 @@ func newWeb(c *call, overTLS bool) *web {
 	c.aliases["IP-address"], c.aliases["ip"] = "address", "address"
 	c.aliases["expect"], c.aliases["follow"] = "status", "onredirect"
 	c.aliases["ereg"], c.aliases["eregi"], c.aliases["authorization"] = "regex", "regexi", "auth"
+	c.aliases["login-file"] = "auth-file" // as the other plugins have it
 	f := c.flags
 	f.Uint16VarP(&w.port, "port", "p", 0, "TCP port (80, or 443 with TLS)")
 	f.StringVarP(&w.addr, "address", "I", "", "connect to this name or address, and ask it for HOST")
@@ -67,7 +68,7 @@ func newWeb(c *call, overTLS bool) *web {
 	f.StringVarP(&w.contentType, "content-type", "T", "application/x-www-form-urlencoded", "what that body is")
 	f.StringArrayVarP(&w.headers, "header", "k", nil, `header to send, such as "Accept: text/plain"; may be repeated`)
 	f.StringVarP(&w.agent, "useragent", "A", "dmonitor "+c.plugin.name, "what to call ourselves")
-	f.StringVar(&w.authFile, "auth-file", "", `log in with this file's first line, "name:password" or "Bearer TOKEN"`)
+	f.StringVar(&w.authFile, "auth-file", "", `log in as this file says, in one line, user:password or "Bearer TOKEN"; others must not be able to read it`)
 	f.StringVarP(&w.bareAuth, "auth", "a", "", "")
 	_ = f.MarkHidden("auth") // it is there
 	f.VarP(&w.statuses, "status", "e", "status codes that are ok, such as 200,401 or 2xx,300-308; all others fail")

@@ -67,6 +67,10 @@ func TestHTTPOptions(t *testing.T) {
 		return file
 	}
 	basic := secret("mon:s:cret\n")
+	open := secret("mon:s:cret\n")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	cases := []struct {
 		rule string
 		args string
@@ -111,7 +115,10 @@ func TestHTTPOptions(t *testing.T) {
 		{"logged in", "-u /private -s welcome --auth-file " + basic, exitOK, "200 OK"},
 		{"not logged in", "-u /private", exitWarning, "401"},
 		{"with a bearer's token", "-u /private -s welcome --auth-file " + secret("Bearer abc\r\n"), exitOK, "200 OK"},
-		{"a file with neither", "--auth-file " + secret("hello\n"), exitUnknown, `neither "name:password" nor "Bearer TOKEN"`},
+		{"a file with neither", "--auth-file " + secret("hello\n"), exitUnknown, `neither "user:password" nor "Bearer TOKEN"`},
+		{"a file that everybody can read", "--auth-file " + open, exitUnknown, "everybody on this node can get at it (mode 0644)"},
+		{"no file", "--auth-file /dev/null", exitUnknown, "should be in a regular file"},
+		{"by its other name", "-u /private -s welcome --login-file " + basic, exitOK, "200 OK"},
 		{"an empty file", "--auth-file " + secret("\nmon:x"), exitUnknown, "is empty"},
 		{"a file that isn't there", "--auth-file /nonexistent", exitUnknown, "this node can't tell: read the password"},
 		{"a password among the arguments", "-a mon:s:cret", exitUnknown, "put it into a file and name that with --auth-file"},

@@ -147,7 +147,7 @@ func (w *web) logIn(req *http.Request) error {
 	}
 	name, password, ok := strings.Cut(secret, ":")
 	if !ok {
-		return own(`the first line of %s is neither "name:password" nor "Bearer TOKEN"`, w.authFile)
+		return own(`the first line of %s is neither "user:password" nor "Bearer TOKEN"`, w.authFile)
 	}
 	req.SetBasicAuth(name, password)
 	return nil

@@ -100,7 +100,7 @@ func find(name string) (plugin, bool) {
 // misused is the outcome of arguments that make no sense, or of --help: the node can't tell, and here is how to ask.
 func (c *call) misused(err error) outcome {
 	o := unknown("usage: %s %s: %v", c.plugin.name, c.plugin.usage, err)
-	options := strings.ReplaceAll(c.flags.FlagUsages(), "[=true|false]", "")
+	options := strings.ReplaceAll(c.flags.FlagUsages(), "[=true|false]", "             ") // as long, so that columns stay
 	o.detail = append([]string{c.plugin.name + " " + c.plugin.about + ". Options:"},
 		strings.Split(strings.TrimRight(options, "\n"), "\n")...)
 	return o

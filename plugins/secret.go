@@ -13,6 +13,15 @@ const maxSecret = 16 << 10
 // secretFile returns the first line of a file: a password, or a name and a password. They come from files, since
 // everybody on a machine can read the arguments of its processes. Its errors are the node's own.
 func secretFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", own("read the password: %w", err)
+	case !info.Mode().IsRegular(): // a pipe would keep us waiting
+		return "", own("%s: a password should be in a regular file", path)
+	case info.Mode().Perm()&0o007 != 0:
+		return "", own("%s: everybody on this node can get at it (mode %04o); chmod 640 it", path, info.Mode().Perm())
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", own("read the password: %w", err)

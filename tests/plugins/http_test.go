@@ -54,7 +54,6 @@ func TestNginx(t *testing.T) {
 	plain, secure := d.port(), d.port()
 	d.write("users", "watch:{PLAIN}secret\n")
 	d.write("pages/index.html", "for few\n")
-	d.write("login", "watch:secret\n")
 	d.write("nginx.conf", fmt.Sprintf(nginxHead, d.dir)+fmt.Sprintf(nginxSites, d.dir, plain, secure, cert, key))
 	d.start("nginx", "-e", "stderr", "-c", d.path("nginx.conf"))
 	d.listens(plain)
@@ -77,7 +76,7 @@ func TestNginx(t *testing.T) {
 		{"a body", ask("-u", "/posted", "-P", "a=b", "-s", "application/x-www-form-urlencoded 3"), 0, "200 OK"},
 		{"a header", ask("-d", "Content-Type: text/plain"), 0, "in its headers"},
 		{"HEAD", ask("-j", "HEAD"), 0, "200 OK"},
-		{"logged in", ask("-u", "/private/", "--auth-file", d.path("login"), "-s", "for few"), 0, "200 OK"},
+		{"logged in", ask("-u", "/private/", "--auth-file", loginFile(t, "watch:secret\n"), "-s", "for few"), 0, "200 OK"},
 		{"not logged in", ask("-u", "/private/"), 1, "401 Unauthorized"},
 	})
 	tls := func(args ...string) []string {

@@ -136,7 +136,7 @@ func TestOptionsOfTheDocs(t *testing.T) {
 	option := regexp.MustCompile(`--[a-z][a-z-]+`)
 	there := map[string]bool{"--help": true}
 	dir := shipped(t)
-	for _, name := range []string{"ftp", "http", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "ping", "pop3", "pop3s", "postgres", "redis", "rsync", "smtp", "smtps", "ssh", "tcp"} {
+	for _, name := range []string{"cert", "dns", "ftp", "http", "https", "imap", "imaps", "ldap", "ldaps", "mysql", "ntp", "ping", "pop3", "pop3s", "postgres", "redis", "rsync", "smtp", "smtps", "ssh", "tcp"} {
 		out, _ := exec.CommandContext(t.Context(), filepath.Join(dir, "check_"+name), "--help").Output() // exit code 3: help is no result
 		if !strings.Contains(string(out), "--timeout") {
 			t.Fatalf("check_%s --help: %s", name, out)
