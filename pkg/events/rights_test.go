@@ -9,20 +9,6 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
-// matches tells whether a subject fits a pattern, as NATS has it.
-func matches(pattern, subject string) bool {
-	p, s := strings.Split(pattern, "."), strings.Split(subject, ".")
-	for i, token := range p {
-		if token == ">" {
-			return len(s) > i
-		}
-		if i >= len(s) || token != "*" && token != s[i] {
-			return false
-		}
-	}
-	return len(p) == len(s)
-}
-
 func allowed(patterns []string, subject string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, subject) })
 }

@@ -264,16 +264,18 @@ func TestBadCreds(t *testing.T) {
 	_, file := mint(t, ringOf(t, 1), "prober", "osaka-1", time.Time{})
 	_, other := mint(t, ringOf(t, 1), "prober", "osaka-1", time.Time{})
 	text := string(file)
-	seedAt := strings.Index(text, " -----BEGIN USER NKEY SEED")
-	certAt := strings.Index(text, "-----BEGIN CERTIFICATE")
+	const seed, cert = " -----BEGIN USER NKEY SEED", "-----BEGIN CERTIFICATE"
+	token, _, _ := strings.Cut(text, seed)
+	both, certificate, _ := strings.Cut(text, cert)
+	_, others, _ := strings.Cut(string(other), seed)
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "credentials f.creds: there is no NATS user JWT in it"},
 		{"something else", "hello\n", "credentials f.creds: there is no NATS user JWT in it"},
 		{"a cluster key", New() + "\n", "credentials f.creds: there is no NATS user JWT in it"},
 		{"tampered", strings.Replace(text, ".eyJ", ".eyK", 1), "credentials f.creds: its JWT can't be read, or was tampered with"},
-		{"without the seed", text[:seedAt] + text[certAt:], "credentials f.creds: there is no seed of a user in it"},
-		{"with another's seed", text[:seedAt] + string(other)[strings.Index(string(other), " -----BEGIN USER NKEY SEED"):], "credentials f.creds: its seed is not the one that its JWT was made for"},
-		{"with a bad certificate", text[:certAt] + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "credentials f.creds: its certificate can't be read"},
+		{"without the seed", token + cert + certificate, "credentials f.creds: there is no seed of a user in it"},
+		{"with another's seed", token + seed + others, "credentials f.creds: its seed is not the one that its JWT was made for"},
+		{"with a bad certificate", both + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "credentials f.creds: its certificate can't be read"},
 		{"huge", text + strings.Repeat(" ", maxCreds), "credentials f.creds: more than 65536 bytes"},
 	} {
 		got, err := ParseCreds("f.creds", []byte(c.text))
@@ -282,7 +284,7 @@ func TestBadCreds(t *testing.T) {
 		}
 	}
 	// Without the certificate it is still a credential, of a cluster without TLS say.
-	if c, err := ParseCreds("f.creds", []byte(text[:certAt])); err != nil || c.TLS() != nil {
+	if c, err := ParseCreds("f.creds", []byte(both)); err != nil || c.TLS() != nil {
 		t.Errorf("without a certificate: %v", err)
 	}
 	dir := t.TempDir()

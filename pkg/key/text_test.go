@@ -143,8 +143,10 @@ func FuzzParse(f *testing.F) {
 		if r != nil {
 			t.Error("a ring beside the error")
 		}
-		known := strings.Join([]string{"f:", errPrefix.Error(), errLength.Error(), errAlphabet.Error(), errChecksum.Error(),
-			"no key in it", "more than 8 keys", "the same key as in line ", "bytes, at most 16384 are allowed in a key file"}, "\n")
+		known := strings.Join([]string{
+			"f:", errPrefix.Error(), errLength.Error(), errAlphabet.Error(), errChecksum.Error(),
+			"no key in it", "more than 8 keys", "the same key as in line ", "bytes, at most 16384 are allowed in a key file",
+		}, "\n")
 		words := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return '0' <= r && r <= '9' }), " ")
 		for word := range strings.FieldsSeq(words) {
 			if !strings.Contains(known, strings.Trim(word, ":")) {
