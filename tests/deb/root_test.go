@@ -63,7 +63,7 @@ var machines atomic.Int32
 
 func newRoot(t *testing.T) *root {
 	t.Helper()
-	dir, err := os.MkdirTemp(here, "root-")
+	dir, err := os.MkdirTemp(here, "root-") //nolint:usetesting // On the disk the Debian lies on: a copy may then share its blocks.
 	if err != nil {
 		t.Fatal(err)
 	}
