@@ -155,7 +155,7 @@ func TestWrapped(t *testing.T) {
 		{"all that is wrong is told", with(ca.certificate(t, -50*time.Hour, "127.0.0.1")), "--sni a.example", exitFail, `not for a.example but for "127.0.0.1"; certificate of a.example is signed by an authority unknown here ("CN=Test Authority"); certificate of a.example expired 2 days ago`},
 		{"--insecure takes it anyway", pop.talk, "--insecure", exitOK, "TLS 1.3"},
 		{"even an expired one, unless that is asked about", with(ca.certificate(t, -50*time.Hour, "127.0.0.1")), "--insecure -D 1", exitFail, "its certificate expired 2 days ago"},
-		{"too old a TLS", with(&tls.Config{Certificates: good.Certificates, MaxVersion: tls.VersionTLS10, MinVersion: tls.VersionTLS10}), mine, exitFail, "the TLS handshake failed: "},
+		{"an old TLS is a warning", with(&tls.Config{Certificates: good.Certificates, MaxVersion: tls.VersionTLS10, MinVersion: tls.VersionTLS10}), mine, exitWarning, ", TLS 1.0, but TLS 1.0 is obsolete (RFC 8996)"},
 		{"TLS that wants a certificate of us", with(&tls.Config{Certificates: good.Certificates, ClientAuth: tls.RequireAnyClientCert}), mine, exitFail, "certificate required"},
 		{"no certificate at all", with(&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}), mine, exitFail, "the TLS handshake failed: "},
 		{"no TLS", says("+OK hi\r\nand more\r\n"), mine, exitFail, `does not speak TLS but POP3: it said "+OK hi"`},

@@ -84,7 +84,11 @@ func (d *dialogue) encrypt() error {
 		return err
 	}
 	d.wait("the TLS handshake")
-	conn := tls.Client(d.conn, &tls.Config{ServerName: e.name, InsecureSkipVerify: true}) // verified below: a bad one may do
+	conn := tls.Client(d.conn, &tls.Config{
+		ServerName:         e.name,
+		MinVersion:         tls.VersionTLS10, // nothing secret is said
+		InsecureSkipVerify: true,             // verified below: a bad one may do
+	})
 	if err := conn.Handshake(); err != nil {
 		return d.noTLS(err)
 	}
@@ -93,6 +97,9 @@ func (d *dialogue) encrypt() error {
 	d.shown, d.left = &f, f.ends.Sub(now)
 	d.on(conn)
 	d.notes = append(d.notes, tls.VersionName(state.Version))
+	if state.Version < tls.VersionTLS12 {
+		d.warn = append(d.warn, tls.VersionName(state.Version)+" is obsolete (RFC 8996)")
+	}
 	if e.trust.insecure {
 		return nil
 	}
