@@ -300,9 +300,10 @@ type script struct{ r io.Reader }
 
 func (s script) Read(p []byte) (int, error) { return s.r.Read(p) }
 
-func (script) Write(p []byte) (int, error)      { return len(p), nil }
-func (script) Close() error                     { return nil }
-func (script) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+func (script) Write(p []byte) (int, error) { return len(p), nil }
+func (script) Close() error                { return nil }
+func (script) LocalAddr() net.Addr         { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
 func (script) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 25} }
 func (script) SetDeadline(time.Time) error      { return nil }
 func (script) SetReadDeadline(time.Time) error  { return nil }
