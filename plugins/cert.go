@@ -54,7 +54,7 @@ func (k *certCheck) look(ctx context.Context) outcome {
 	connected := time.Since(k.call.start)
 	if start := starttlsOf(k.start); start.talk != nil {
 		said, err := start.talk(conn)
-		if refusal, ok := errors.AsType[starttlsRefusal](err); ok {
+		if refusal, ok := errors.AsType[noTLSError](err); ok {
 			return fail("%s offers no TLS: %s", portOf(conn), refusal)
 		}
 		if err != nil {
@@ -111,9 +111,8 @@ func (k *certCheck) handshake(ctx context.Context, conn net.Conn) ([]*x509.Certi
 
 // noCertificate says why none was seen.
 func (k *certCheck) noCertificate(ctx context.Context, conn net.Conn, connected time.Duration, err error) outcome {
-	var record tls.RecordHeaderError
 	at := portOf(conn)
-	if errors.As(err, &record) {
+	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return fail("%s does not speak TLS: it said %s", at, quote(string(record.RecordHeader[:])))
 	}
 	if why := handshakeFailed(err); why != "" {

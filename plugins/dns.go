@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -42,12 +44,10 @@ type dnsCheck struct {
 // for the root's servers, and that it answers is enough.
 func dns(c *call) func(context.Context) outcome {
 	d := &dnsCheck{call: c, slow: slowness(c)}
-	for theirs, ours := range map[string]string{
-		"lookup": "query", "record_type": "type", "querytype": "type", "expected_address": "expect", "expected-address": "expect",
+	maps.Copy(c.aliases, map[string]string{
+		"query_address": "query", "record_type": "type", "querytype": "type", "expected_address": "expect", "expected-address": "expect",
 		"expect-authority": "authoritative", "expect-nxdomain": "nxdomain",
-	} {
-		c.aliases[theirs] = ours
-	}
+	})
 	f := c.flags
 	f.Uint16VarP(&d.port, "port", "p", dnsPort, "port, UDP and TCP")
 	f.StringVarP(&d.query, "query", "l", "", "name to ask for, or address to find the name of (default: the root's servers)")
@@ -138,12 +138,11 @@ func (d *dnsCheck) setName(name string) error {
 // reverse is the name under which an address is looked up (RFC 1035, section 3.5; RFC 3596, section 2.5).
 func reverse(a netip.Addr) string {
 	var b strings.Builder
-	bytes := a.AsSlice()
-	for i := len(bytes) - 1; i >= 0; i-- {
+	for _, c := range slices.Backward(a.AsSlice()) {
 		if a.Is4() {
-			fmt.Fprintf(&b, "%d.", bytes[i])
+			fmt.Fprintf(&b, "%d.", c)
 		} else {
-			fmt.Fprintf(&b, "%x.%x.", bytes[i]&15, bytes[i]>>4)
+			fmt.Fprintf(&b, "%x.%x.", c&15, c>>4)
 		}
 	}
 	if a.Is4() {
@@ -179,14 +178,31 @@ func dnsTypeNames() []string {
 	return names
 }
 
+// typeName is written out, as the library's own table would be filled at each start.
 func typeName(t dnsmessage.Type) string {
 	switch t {
+	case dnsmessage.TypeA:
+		return "A"
+	case dnsmessage.TypeAAAA:
+		return "AAAA"
 	case typeCAA:
 		return "CAA"
-	case typeRRSIG:
-		return "RRSIG"
+	case dnsmessage.TypeCNAME:
+		return "CNAME"
+	case dnsmessage.TypeMX:
+		return "MX"
+	case dnsmessage.TypeNS:
+		return "NS"
+	case dnsmessage.TypePTR:
+		return "PTR"
+	case dnsmessage.TypeSOA:
+		return "SOA"
+	case dnsmessage.TypeSRV:
+		return "SRV"
+	case dnsmessage.TypeTXT:
+		return "TXT"
 	}
-	return strings.TrimPrefix(t.String(), "Type")
+	return "TYPE" + strconv.Itoa(int(t)) // RFC 3597, section 5
 }
 
 // Set implements pflag.Value.

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -72,27 +73,35 @@ func (d *dnsCheck) same(q dnsmessage.Question) bool {
 func (r *dnsReply) read(p *dnsmessage.Parser) error {
 	for range maxRecords {
 		h, err := p.AnswerHeader()
-		if err == dnsmessage.ErrSectionDone { //nolint:errorlint // as the library's documentation compares it
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
 			break
+		}
+		if err == nil {
+			err = r.record(p, h)
 		}
 		if err != nil {
 			return err
 		}
-		if err := r.record(p, h); err != nil {
-			return err
-		}
 	}
-	if r.rcode == dnsmessage.RCodeSuccess || p.SkipAllAnswers() != nil || p.SkipAllAuthorities() != nil {
-		return nil
+	if r.rcode != dnsmessage.RCodeSuccess {
+		r.explain(p)
+	}
+	return nil
+}
+
+// explain looks for what the server says of an error. That is a courtesy: without it, or with it broken, the error stays.
+func (r *dnsReply) explain(p *dnsmessage.Parser) {
+	if p.SkipAllAnswers() != nil || p.SkipAllAuthorities() != nil {
+		return
 	}
 	for {
 		h, err := p.AdditionalHeader()
-		if err != nil {
-			return nil //nolint:nilerr // What the error is about is a courtesy.
-		}
-		if h.Type != dnsmessage.TypeOPT {
+		switch {
+		case err != nil:
+			return
+		case h.Type != dnsmessage.TypeOPT:
 			if p.SkipAdditional() != nil {
-				return nil
+				return
 			}
 			continue
 		}
@@ -100,61 +109,68 @@ func (r *dnsReply) read(p *dnsmessage.Parser) error {
 		if o, err := p.OPTResource(); err == nil {
 			r.explained = explainDNS(o.Options)
 		}
-		return nil
+		return
 	}
 }
 
 // record reads the record that comes next.
 func (r *dnsReply) record(p *dnsmessage.Parser, h dnsmessage.ResourceHeader) error {
-	switch h.Type {
-	case dnsmessage.TypeA, dnsmessage.TypeAAAA, dnsmessage.TypeCNAME, dnsmessage.TypeMX, dnsmessage.TypeNS, dnsmessage.TypePTR,
-		dnsmessage.TypeSOA, dnsmessage.TypeSRV, dnsmessage.TypeTXT, typeCAA, typeRRSIG:
-	default:
+	if h.Class != dnsmessage.ClassINET {
 		return p.SkipAnswer()
 	}
-	a, err := p.Answer()
-	if err != nil {
-		return err
-	}
-	if h.Class != dnsmessage.ClassINET {
-		return nil
-	}
-	if u, ok := a.Body.(*dnsmessage.UnknownResource); ok && h.Type == typeRRSIG {
-		if s, ok := readSignature(u.Data); ok {
+	if h.Type == typeRRSIG {
+		u, err := p.UnknownResource()
+		if s, ok := readSignature(u.Data); err == nil && ok {
 			r.signed = append(r.signed, s)
 		}
-		return nil
+		return err
 	}
-	r.records = append(r.records, readRecord(h.Type, a.Body))
-	return nil
+	fields, err := readFields(p, h.Type)
+	if err == nil && len(fields) > 0 {
+		r.records = append(r.records, dnsRecord{typ: h.Type, text: strings.Join(fields, " "), fields: fields})
+	}
+	return err
 }
 
-func readRecord(typ dnsmessage.Type, body dnsmessage.ResourceBody) dnsRecord {
-	var fields []string
-	switch b := body.(type) {
-	case *dnsmessage.AResource:
-		fields = []string{netip.AddrFrom4(b.A).String()}
-	case *dnsmessage.AAAAResource:
-		fields = []string{netip.AddrFrom16(b.AAAA).String()}
-	case *dnsmessage.CNAMEResource:
-		fields = []string{b.CNAME.String()}
-	case *dnsmessage.NSResource:
-		fields = []string{b.NS.String()}
-	case *dnsmessage.PTRResource:
-		fields = []string{b.PTR.String()}
-	case *dnsmessage.MXResource:
-		fields = []string{strconv.Itoa(int(b.Pref)), b.MX.String()}
-	case *dnsmessage.SRVResource:
-		fields = []string{strconv.Itoa(int(b.Priority)), strconv.Itoa(int(b.Weight)), strconv.Itoa(int(b.Port)), b.Target.String()}
-	case *dnsmessage.SOAResource:
-		fields = []string{b.NS.String(), b.MBox.String(), strconv.FormatUint(uint64(b.Serial), 10)}
-	case *dnsmessage.TXTResource:
-		fields = []string{strings.Join(b.TXT, "")}
-	case *dnsmessage.UnknownResource:
-		fields = readCAA(b.Data)
+// readFields reads a record of a type that can be asked for, and skips all others. It asks the parser for each type by its
+// own method: the one for any type would bring tables of names with it, which are filled at each start.
+func readFields(p *dnsmessage.Parser, typ dnsmessage.Type) ([]string, error) {
+	switch typ {
+	case dnsmessage.TypeA:
+		b, err := p.AResource()
+		return []string{netip.AddrFrom4(b.A).String()}, err
+	case dnsmessage.TypeAAAA:
+		b, err := p.AAAAResource()
+		return []string{netip.AddrFrom16(b.AAAA).String()}, err
+	case dnsmessage.TypeCNAME:
+		b, err := p.CNAMEResource()
+		return []string{b.CNAME.String()}, err
+	case dnsmessage.TypeNS:
+		b, err := p.NSResource()
+		return []string{b.NS.String()}, err
+	case dnsmessage.TypePTR:
+		b, err := p.PTRResource()
+		return []string{b.PTR.String()}, err
+	case dnsmessage.TypeMX:
+		b, err := p.MXResource()
+		return []string{decimal(b.Pref), b.MX.String()}, err
+	case dnsmessage.TypeSRV:
+		b, err := p.SRVResource()
+		return []string{decimal(b.Priority), decimal(b.Weight), decimal(b.Port), b.Target.String()}, err
+	case dnsmessage.TypeSOA:
+		b, err := p.SOAResource()
+		return []string{b.NS.String(), b.MBox.String(), decimal(b.Serial)}, err
+	case dnsmessage.TypeTXT:
+		b, err := p.TXTResource()
+		return []string{strings.Join(b.TXT, "")}, err
+	case typeCAA:
+		b, err := p.UnknownResource()
+		return readCAA(b.Data), err
 	}
-	return dnsRecord{typ: typ, text: strings.Join(fields, " "), fields: fields}
+	return nil, p.SkipAnswer()
 }
+
+func decimal[T uint16 | uint32](n T) string { return strconv.FormatUint(uint64(n), 10) }
 
 // readCAA reads flags, a tag with its length, and a value (RFC 8659, section 4.1).
 func readCAA(b []byte) []string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -126,9 +127,7 @@ func (w *web) addHeaders(req *http.Request) error {
 		}
 		given.Add(name, strings.TrimSpace(value))
 	}
-	for name, values := range given { // in the place of what we would have said
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, given) // in the place of what we would have said
 	return nil
 }
 

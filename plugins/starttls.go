@@ -19,14 +19,14 @@ const (
 type starttls struct {
 	name string
 	port uint16
-	// talk speaks until TLS may begin. Its error is a starttlsRefusal if the server won't; said is the last it heard.
+	// talk speaks until TLS may begin. Its error is a noTLSError if the server won't; said is the last it heard.
 	talk func(io.ReadWriter) (said string, err error)
 }
 
-// starttlsRefusal is what a server said instead of agreeing.
-type starttlsRefusal string
+// noTLSError is what a server said instead of agreeing.
+type noTLSError string
 
-func (r starttlsRefusal) Error() string { return "it said " + quote(string(r)) }
+func (r noTLSError) Error() string { return "it said " + quote(string(r)) }
 
 // starttlsKnown lists the protocols.
 func starttlsKnown() []starttls {
@@ -67,24 +67,24 @@ func (l *startLines) until(command, want string, last func(line string) bool) er
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			return starttlsRefusal(l.said)
+			return noTLSError(l.said)
 		case err != nil:
 			return err
 		case !last(l.said):
 			continue
 		case !strings.HasPrefix(l.said, want):
-			return starttlsRefusal(l.said)
+			return noTLSError(l.said)
 		}
 		return nil
 	}
-	return starttlsRefusal(l.said)
+	return noTLSError(l.said)
 }
 
 // end makes sure that nothing has come that TLS would take for its own.
 func (l *startLines) end(err error) (string, error) {
 	if n := l.r.Buffered(); err == nil && n > 0 {
 		more, _ := l.r.Peek(n) // they are there
-		return l.said, starttlsRefusal(l.said + " and then " + string(more))
+		return l.said, noTLSError(l.said + " and then " + string(more))
 	}
 	return l.said, err
 }
@@ -129,7 +129,7 @@ func startIMAP(c io.ReadWriter) (string, error) {
 	l := newStartLines(c)
 	err := l.until("", "* ", anyLine)
 	if err == nil && strings.HasPrefix(l.said, "* BYE") {
-		err = starttlsRefusal(l.said)
+		err = noTLSError(l.said)
 	}
 	if err == nil {
 		err = l.until("a STARTTLS", "a OK", func(line string) bool { return !strings.HasPrefix(line, "* ") })
@@ -156,7 +156,7 @@ func startPostgres(c io.ReadWriter) (string, error) {
 		return "", err
 	}
 	if answer[0] != 'S' {
-		return "", starttlsRefusal(answer)
+		return "", noTLSError(answer)
 	}
 	return "", nil
 }
@@ -169,11 +169,11 @@ func startMySQL(c io.ReadWriter) (string, error) {
 	}
 	n := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
 	if n > maxStartLine || head[3] != 0 {
-		return "", starttlsRefusal(head)
+		return "", noTLSError(head)
 	}
 	greeting := make([]byte, n)
 	if read, err := io.ReadFull(c, greeting); err != nil {
-		return string(append(head, greeting[:read]...)), err
+		return string(head) + string(greeting[:read]), err
 	}
 	if err := mysqlOffersTLS(greeting); err != nil {
 		return "", err
@@ -189,17 +189,17 @@ func startMySQL(c io.ReadWriter) (string, error) {
 func mysqlOffersTLS(greeting []byte) error {
 	const failure, version, ssl = 0xff, 10, 0x800
 	if len(greeting) > 3 && greeting[0] == failure {
-		return starttlsRefusal(greeting[3:])
+		return noTLSError(greeting[3:])
 	}
 	if len(greeting) == 0 || greeting[0] != version {
-		return starttlsRefusal(greeting)
+		return noTLSError(greeting)
 	}
 	name, rest, ok := strings.Cut(string(greeting[1:]), "\x00")
 	if !ok || len(rest) < 4+8+1+2 {
-		return starttlsRefusal(greeting)
+		return noTLSError(greeting)
 	}
 	if can := int(rest[13]) | int(rest[14])<<8; can&ssl == 0 {
-		return starttlsRefusal(fmt.Sprintf("%s, and no word of TLS", name))
+		return noTLSError(fmt.Sprintf("%s, and no word of TLS", name))
 	}
 	return nil
 }

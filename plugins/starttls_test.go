@@ -122,7 +122,7 @@ func FuzzStartTLS(f *testing.F) {
 		if err == nil && lines && in.Len() > 0 {
 			t.Errorf("%s: fine with %q left", p.name, heard[len(heard)-in.Len():])
 		}
-		if refusal, ok := errors.AsType[starttlsRefusal](err); ok && len(refusal.Error()) > 8*maxQuoted {
+		if refusal, ok := errors.AsType[noTLSError](err); ok && len(refusal.Error()) > 8*maxQuoted {
 			t.Errorf("%s: refusal of %d bytes", p.name, len(refusal.Error()))
 		}
 	})

@@ -27,15 +27,16 @@ func startLDAP(c io.ReadWriter) (string, error) {
 		more = int(head[1] & 0x7f)
 	}
 	if head[0] != 0x30 || head[1] == 0x80 || more > 4 {
-		return "", starttlsRefusal(head)
+		return "", noTLSError(head)
 	}
-	head = append(head, make([]byte, more)...)
-	if _, err := io.ReadFull(c, head[2:]); err != nil {
+	long := make([]byte, more)
+	if _, err := io.ReadFull(c, long); err != nil {
 		return "", err
 	}
-	n := berLength(head[1:])
+	whole := string(head) + string(long)
+	n := berLength([]byte(whole[1:]))
 	if n > maxLDAP {
-		return "", starttlsRefusal(head)
+		return "", noTLSError(whole)
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(c, body); err != nil {
@@ -44,9 +45,9 @@ func startLDAP(c io.ReadWriter) (string, error) {
 	code, why, err := ldapResult(body)
 	switch {
 	case err != nil:
-		return "", starttlsRefusal(append(head, body...))
+		return "", noTLSError(whole + string(body))
 	case code != 0:
-		return "", starttlsRefusal(fmt.Sprintf("result %d: %s", code, why))
+		return "", noTLSError(fmt.Sprintf("result %d: %s", code, why))
 	}
 	return "", nil
 }

@@ -174,7 +174,7 @@ func (c *call) secure(ctx context.Context, h *talk, e *encryption) (*talk, outco
 // upgrade asks the server for TLS, as its protocol has it, and begins it. If it returns nil, the outcome says why.
 func (c *call) upgrade(ctx context.Context, h *talk, e *encryption, protocol string, start func(io.ReadWriter) (string, error)) (*talk, outcome) {
 	_, err := start(h)
-	if refusal, ok := errors.AsType[starttlsRefusal](err); ok {
+	if refusal, ok := errors.AsType[noTLSError](err); ok {
 		return nil, fail("%s has no TLS: %v", portOf(h), refusal)
 	}
 	if err != nil {

@@ -185,7 +185,7 @@ wait -n || echo "it ended with exit code $?"
 func (d *daemon) start(command ...string) {
 	d.t.Helper()
 	d.identify()
-	over, err := os.MkdirTemp("", "dmonitor-over-") //nolint:usetesting // It must not lie in what it covers, nor be long.
+	over, err := os.MkdirTemp("", "dmonitor-over-")
 	if err != nil {
 		d.t.Fatal(err)
 	}
