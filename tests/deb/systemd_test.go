@@ -154,6 +154,33 @@ func TestWatchdog(t *testing.T) {
 	r.is("dmonitor", "ActiveState", "active")
 }
 
+// TestKey: with a key as the documentation makes it the service listens for other hosts, and the command line works for
+// root and for the user dmonitor, and for nobody else. A remote prober of that node's is up, whether the node is there or not.
+func TestKey(t *testing.T) {
+	t.Parallel()
+	r := booted(t, nil)
+	r.is("dmonitor", "ActiveState", "active")
+	const reachable = "grep -qE ' 0{8}(0{24})?:0B71 .* 0A ' /proc/net/tcp /proc/net/tcp6 && echo all || echo loopback"
+	r.says(reachable, "loopback")
+	r.run("dmonitor keygen -o /etc/dmonitor/cluster.key; printf '127.0.0.1\n127.0.0.2\n' > /etc/dmonitor/nodes.txt; systemctl restart dmonitor")
+	r.says("stat -c '%a %U:%G' /etc/dmonitor/cluster.key", "640 root:dmonitor")
+	r.is("dmonitor", "ActiveState", "active")
+	r.says(reachable, "all")
+	r.run("rm /etc/dmonitor/nodes.txt; systemctl restart dmonitor")
+	r.is("dmonitor", "StatusText", "running: scheduler, arbiter, mailer, prober")
+	r.says("dmonitor status >/dev/null; echo $?; runuser -u dmonitor -- dmonitor status >/dev/null; echo $?", "0\n0")
+	if out, code := r.try("runuser -u nobody -- dmonitor status 2>&1"); code == 0 {
+		t.Errorf("anybody may ask:\n%s", out)
+	}
+
+	r.run("dmonitor creds prober away -o /etc/dmonitor/prober.creds && chown dmonitor /etc/dmonitor/prober.creds")
+	r.run("sed -i /NODE=/d /etc/default/dmonitor; printf 'DMONITOR_BUS_URL=nats://127.0.0.1:4222\nDMONITOR_BUS_CREDS=/etc/dmonitor/prober.creds\n' >> /etc/default/dmonitor")
+	r.run("systemctl start dmonitor-prober")
+	r.is("dmonitor-prober", "ActiveState", "active")
+	r.is("dmonitor", "ActiveState", "inactive")
+	r.says("grep -E '^(NoNewPrivs|CapAmb):' /proc/$(systemctl show --value -p MainPID dmonitor-prober)/status | tr '\t' ' '", "CapAmb: 0000000000002000\nNoNewPrivs: 0")
+}
+
 // TestFirstOfSeveral: the first node of a cluster is up for systemd, and says for whom it waits.
 func TestFirstOfSeveral(t *testing.T) {
 	t.Parallel()
