@@ -83,7 +83,7 @@ func FuzzAlive(f *testing.F) {
 // FuzzNodesFile: whatever nodes.json holds, only what can be a node's name is missed, and what is known is written and read
 // again as the same.
 func FuzzNodesFile(f *testing.F) {
-	for _, s := range []string{`{"tokyo-1":"10.0.0.1:2929","osaka-1":""}`, `{"":"","A":"x","a.b":"y"}`, `null`, `[]`, `{"a":1}`} {
+	for _, s := range []string{`{"tokyo-1":"10.0.0.1:2929","osaka-1":""}`, `{"":"","A":"x","a.b":"y"}`, `{"a":"\u001b[2J","b":"x\ny","c":"\u202e"}`, `null`, `[]`, `{"a":1}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
