@@ -45,7 +45,7 @@ func (d *dnsCheck) question(id uint16, edns bool) ([]byte, error) {
 // ask asks over UDP, and over TCP if the answer doesn't fit or if that is wanted.
 func (d *dnsCheck) ask(ctx context.Context) (dnsReply, error) {
 	r, err := d.askOnce(ctx, true)
-	if err == nil && r.rcode == dnsmessage.RCodeFormatError && !d.dnssec {
+	if err == nil && r.rcode == formatError && !d.dnssec {
 		return d.askOnce(ctx, false) // so says a server from before EDNS
 	}
 	return r, err
@@ -117,7 +117,7 @@ func overTCP(conn net.Conn, question []byte, understand func([]byte) (dnsReply, 
 }
 
 // rcodeName is what people call a response code.
-func rcodeName(r dnsmessage.RCode) string {
+func rcodeName(r rcode) string {
 	names := []string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"}
 	if int(r) < len(names) {
 		return names[r]

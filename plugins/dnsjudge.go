@@ -17,17 +17,17 @@ func (d *dnsCheck) judge(r dnsReply) outcome {
 		rcode += " (" + r.explained + ")"
 	}
 	switch {
-	case d.none && r.rcode == dnsmessage.RCodeNameError:
+	case d.none && r.rcode == noSuchName:
 		return good("%s answered %s: there is no such name, as expected", who, d.asked())
 	case d.none:
 		return fail("%s answered %s with %s, and it should not exist", who, d.asked(), rcode)
-	case r.rcode == dnsmessage.RCodeRefused && d.plain:
+	case r.rcode == refuses && d.plain:
 		return good("%s answered: it won't say %s, as is usual of one that knows its own names only; -l NAME asks for one of them", who, d.asked())
-	case r.rcode == dnsmessage.RCodeNameError:
+	case r.rcode == noSuchName:
 		return fail("%s says that there is no name %s (NXDOMAIN)", who, d.name.String())
-	case r.rcode == dnsmessage.RCodeServerFailure:
+	case r.rcode == serverFails:
 		return fail("%s can't answer %s: %s", who, d.asked(), rcode)
-	case r.rcode != dnsmessage.RCodeSuccess:
+	case r.rcode != noError:
 		return fail("%s won't answer %s: %s", who, d.asked(), rcode)
 	}
 	told, values := d.values(r)
@@ -42,7 +42,7 @@ func (d *dnsCheck) judge(r dnsReply) outcome {
 		return fail("%s, but %s", text, why)
 	}
 	if d.dnssec {
-		note, ok := r.secured(dnsmessage.Type(d.typ), time.Now())
+		note, ok := r.secured(d.typ, time.Now())
 		if !ok {
 			return fail("%s, but %s", text, note)
 		}
@@ -55,7 +55,7 @@ func (d *dnsCheck) judge(r dnsReply) outcome {
 func (d *dnsCheck) values(r dnsReply) (told string, values []dnsRecord) {
 	var texts []string
 	for _, rec := range r.records {
-		if rec.typ == dnsmessage.Type(d.typ) {
+		if rec.typ == d.typ {
 			values = append(values, rec)
 			texts = append(texts, clean(rec.text, maxQuoted))
 		}
@@ -71,7 +71,7 @@ func (d *dnsCheck) values(r dnsReply) (told string, values []dnsRecord) {
 // instead says what there is in the place of records.
 func (d *dnsCheck) instead(r dnsReply) string {
 	for _, rec := range r.records {
-		if rec.typ == dnsmessage.TypeCNAME {
+		if rec.typ == dnsType(dnsmessage.TypeCNAME) {
 			return ": the name leads to " + quote(rec.text) + " and ends there"
 		}
 	}
@@ -115,7 +115,7 @@ func (d *dnsCheck) unexpected(values []dnsRecord) string {
 // is tells whether a record has a value: all of it, a part of it, or an address in a network. Names may lack their last
 // dot, and capitals don't count in them; in text they do.
 func (r dnsRecord) is(want string) bool {
-	if r.typ == dnsmessage.TypeTXT {
+	if r.typ == dnsType(dnsmessage.TypeTXT) {
 		return r.text == want
 	}
 	if a, err := netip.ParseAddr(r.text); err == nil {
@@ -133,7 +133,7 @@ func (r dnsRecord) is(want string) bool {
 
 // secured tells whether an answer is protected by DNSSEC, as far as one that doesn't validate itself can see: the server
 // says that it has validated it, or is the authority and sends signatures that are valid now.
-func (r dnsReply) secured(typ dnsmessage.Type, now time.Time) (note string, ok bool) {
+func (r dnsReply) secured(typ dnsType, now time.Time) (note string, ok bool) {
 	if r.validated {
 		return "validated", true
 	}

@@ -17,7 +17,7 @@ const maxRecords = 1000
 
 // dnsReply is an answer as far as it matters.
 type dnsReply struct {
-	rcode                               dnsmessage.RCode
+	rcode                               rcode
 	authoritative, validated, truncated bool
 	recursive                           bool // it asks others if asked to
 	retried                             bool // it came over TCP after UDP was too small
@@ -26,16 +26,28 @@ type dnsReply struct {
 	explained                           string // what the server says of an error
 }
 
+// rcode is a response code. Like dnsType it is a type of its own, as the library's brings a table of names that is filled
+// at each start.
+type rcode dnsmessage.RCode
+
+const (
+	noError     = rcode(dnsmessage.RCodeSuccess)
+	formatError = rcode(dnsmessage.RCodeFormatError)
+	serverFails = rcode(dnsmessage.RCodeServerFailure)
+	noSuchName  = rcode(dnsmessage.RCodeNameError)
+	refuses     = rcode(dnsmessage.RCodeRefused)
+)
+
 // dnsRecord is one record of an answer.
 type dnsRecord struct {
-	typ    dnsmessage.Type
+	typ    dnsType
 	text   string   // as zone files have it, less quoting
 	fields []string // its parts, where one of them alone may be expected
 }
 
 // signature is when a signature of records of a type is valid, in seconds since 1970, modulo 2^32 (RFC 4034, 3.1.5).
 type signature struct {
-	covers      dnsmessage.Type
+	covers      dnsType
 	from, until uint32
 }
 
@@ -55,7 +67,7 @@ func (d *dnsCheck) understand(id uint16, b []byte) (r dnsReply, ours bool, err e
 			return r, false, nil
 		}
 	}
-	r = dnsReply{rcode: h.RCode, authoritative: h.Authoritative, validated: h.AuthenticData, truncated: h.Truncated, recursive: h.RecursionAvailable}
+	r = dnsReply{rcode: rcode(h.RCode), authoritative: h.Authoritative, validated: h.AuthenticData, truncated: h.Truncated, recursive: h.RecursionAvailable}
 	if r.truncated {
 		return r, true, nil // the rest may be cut anywhere
 	}
@@ -83,7 +95,7 @@ func (r *dnsReply) read(p *dnsmessage.Parser) error {
 			return err
 		}
 	}
-	if r.rcode != dnsmessage.RCodeSuccess {
+	if r.rcode != noError {
 		r.explain(p)
 	}
 	return nil
@@ -105,7 +117,7 @@ func (r *dnsReply) explain(p *dnsmessage.Parser) {
 			}
 			continue
 		}
-		r.rcode = h.ExtendedRCode(r.rcode)
+		r.rcode = rcode(h.ExtendedRCode(dnsmessage.RCode(r.rcode)))
 		if o, err := p.OPTResource(); err == nil {
 			r.explained = explainDNS(o.Options)
 		}
@@ -127,7 +139,7 @@ func (r *dnsReply) record(p *dnsmessage.Parser, h dnsmessage.ResourceHeader) err
 	}
 	fields, err := readFields(p, h.Type)
 	if err == nil && len(fields) > 0 {
-		r.records = append(r.records, dnsRecord{typ: h.Type, text: strings.Join(fields, " "), fields: fields})
+		r.records = append(r.records, dnsRecord{typ: dnsType(h.Type), text: strings.Join(fields, " "), fields: fields})
 	}
 	return err
 }
@@ -186,7 +198,7 @@ func readSignature(b []byte) (signature, bool) {
 		return signature{}, false
 	}
 	return signature{
-		covers: dnsmessage.Type(binary.BigEndian.Uint16(b)),
+		covers: dnsType(binary.BigEndian.Uint16(b)),
 		until:  binary.BigEndian.Uint32(b[8:]), from: binary.BigEndian.Uint32(b[12:]),
 	}, true
 }
