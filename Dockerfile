@@ -44,13 +44,15 @@ RUN set -e; \
     echo 'dmonitor:x:12929:12929:dmonitor:/var/lib/dmonitor:/usr/sbin/nologin' >> /etc/passwd; \
     echo 'dmonitor:x:12929:' >> /etc/group; \
     install -d -o 12929 -g 12929 -m 0750 /var/lib/dmonitor; \
-    install -d /etc/dmonitor
+    install -d /etc/dmonitor; \
+    # Where the demo's volumes with the cluster key and a credentials file are: they take over whose these are.
+    install -d -o 12929 -g 12929 -m 0700 /keys /creds
 USER 12929:12929
 VOLUME /var/lib/dmonitor
 # 2929 is the cluster, between monitoring hosts; 4222 is for NATS clients.
 EXPOSE 2929 4222
-# The bus takes clients: bash opens a connection and closes it again.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["bash", "-c", ": < /dev/tcp/127.0.0.1/4222"]
+# The process answers: bash opens a connection to the port of /healthz and closes it again.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["bash", "-c", ": < /dev/tcp/127.0.0.1/8080"]
 
 # A monitoring host in one process.
 FROM plugin-base AS dmonitor

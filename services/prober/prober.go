@@ -144,7 +144,7 @@ func (p *Prober) Run(ctx context.Context) (err error) {
 	}
 	subs, err := p.subscribe(ctx, giveUp)
 	if err == nil {
-		p.log.Info().Int("plugins", len(p.runner.Plugins())).Msg("prober is looking")
+		p.log.Info().Int("plugins", len(p.presence().Plugins)).Msg("prober is looking")
 		p.sayPresence(ctx)
 		err = p.failure(ctx)
 	}

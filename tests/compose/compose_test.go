@@ -18,19 +18,27 @@ const check = "http on demo-host"
 const patience = 4 * time.Minute
 
 // TestDemo starts the demo as its readers do and waits for the mails: one when the host goes down, with who saw it,
-// and one when it is up again. Then it kills a node, and it has to be so once more.
+// and one when it is up again. Then it kills the member that the remote prober is connected to, and it has to be so once
+// more. Three have to agree here, so that it takes the remote prober's vote when one of the four is dead.
 func TestDemo(t *testing.T) {
 	d := startDemo(t)
 
 	mails := d.await(t, "one outage told and closed", patience, told(1))
-	checkStory(t, mails, "tokyo", "fra", "nyc")
+	checkStory(t, mails, "tokyo", "fra", "nyc", remote)
 	checkContainers(t, d.containers(t))
+	checkStranger(t, d)
 
-	d.run(t, "kill", "tokyo")
-	mails = d.await(t, "one more, with tokyo dead", patience, told(2))
-	checkStory(t, mails[2:], "fra", "nyc")
-	d.await(t, "the operator is told that tokyo is gone", patience, func([]mail) bool { return len(d.troubles) > 0 })
-	if want := "NODE tokyo is gone (dmonitor)"; len(d.troubles) != 1 || d.troubles[0] != want {
+	victim, left := "tokyo", []string{"fra", "nyc", remote}
+	if d.connectedTo(t, remote, "fra") {
+		victim, left = "fra", []string{"nyc", remote, "tokyo"}
+	}
+	d.run(t, "kill", victim)
+	mails = d.await(t, "one more, with "+victim+" dead", patience, told(2))
+	if got := checkStory(t, mails[2:], left...); !slices.Equal(got, left) {
+		t.Errorf("%v saw it, want all who are left: %v", got, left)
+	}
+	d.await(t, "the operator is told that it is gone", patience, func([]mail) bool { return len(d.troubles) > 0 })
+	if want := "NODE " + victim + " is gone (dmonitor)"; len(d.troubles) != 1 || d.troubles[0] != want {
 		t.Errorf("dmonitor said of itself %q, want %q alone", d.troubles, want)
 	}
 
@@ -38,12 +46,33 @@ func TestDemo(t *testing.T) {
 
 	d.run(t, "stop")
 	for name, c := range d.containers(t) {
-		if name == "tokyo" {
+		if name == victim {
 			continue
 		}
 		if c.State.Running || c.State.ExitCode != 0 {
 			t.Errorf("%s: after a stop it is running: %t, with exit code %d; want it to have ended by itself, with 0",
 				name, c.State.Running, c.State.ExitCode)
+		}
+	}
+}
+
+// checkStranger has a container on the members' network, without the key, talk to them: it gets to know nothing.
+func checkStranger(t *testing.T, d *demo) {
+	t.Helper()
+	// Silent, and then in the words of a member and of a client; what comes back within three seconds is all there is.
+	for port, said := range map[string]string{
+		"2929": `INFO {"server_id":"x","name":"x","cluster":"dmonitor"}\r\nCONNECT {"verbose":false,"name":"x"}\r\nPING\r\n`,
+		"4222": `CONNECT {"verbose":true}\r\nSUB > 1\r\nPING\r\n`,
+	} {
+		for _, words := range []string{"", said} {
+			got := d.stranger(t, "tokyo", port, words)
+			t.Logf("a stranger says %q at %s, and hears %q", words, port, got)
+			for line := range strings.Lines(got) {
+				if port == "4222" && (strings.HasPrefix(line, "INFO ") || strings.HasPrefix(line, "-ERR ")) {
+					continue
+				}
+				t.Errorf("at %s a stranger that says %q hears %q", port, words, line)
+			}
 		}
 	}
 }
@@ -91,9 +120,12 @@ func told(n int) func([]mail) bool {
 // downVote is a line of the table of votes.
 var downVote = regexp.MustCompile(`(?m)^([a-z]+) +down `)
 
-// checkStory wants exactly one mail that says down, with the votes of two or more of the nodes and of nobody else, and
-// exactly one that says up again, threaded under the first.
-func checkStory(t *testing.T, mails []mail, nodes ...string) {
+// remote is the container that is no member of the bus.
+const remote = "sydney"
+
+// checkStory wants exactly one mail that says down, with the votes of three or more of the nodes and of nobody else, and
+// exactly one that says up again, threaded under the first. It returns who saw it down.
+func checkStory(t *testing.T, mails []mail, nodes ...string) []string {
 	t.Helper()
 	if len(mails) != 2 {
 		t.Fatalf("%d mails, want one down and one up: %v", len(mails), subjects(mails))
@@ -107,8 +139,9 @@ func checkStory(t *testing.T, mails []mail, nodes ...string) {
 		witnesses = append(witnesses, m[1])
 	}
 	slices.Sort(witnesses)
-	if len(slices.Compact(witnesses)) < 2 {
-		t.Errorf("the mail names %v as those who say down, want two or more:\n%s", witnesses, down.text())
+	witnesses = slices.Compact(witnesses)
+	if len(witnesses) < agree {
+		t.Errorf("the mail names %v as those who say down, want %d or more:\n%s", witnesses, agree, down.text())
 	}
 	for _, w := range witnesses {
 		if !slices.Contains(nodes, w) {
@@ -126,6 +159,7 @@ func checkStory(t *testing.T, mails []mail, nodes ...string) {
 			t.Errorf("%q went to %v, want you@example.com", m.Subject, m.To)
 		}
 	}
+	return witnesses
 }
 
 func subjects(mails []mail) []string {
@@ -139,13 +173,13 @@ func subjects(mails []mail) []string {
 // checkContainers wants all of them to run, none as root, and none to be reachable from another machine.
 func checkContainers(t *testing.T, all map[string]container) {
 	t.Helper()
-	want := []string{"arbiter", "demo-host", "fra", "inbox", "mailer", "nyc", "scheduler", "tokyo"}
+	want := []string{"arbiter", "demo-host", "fra", "inbox", "keys", "mailer", "nyc", "scheduler", "sydney", "tokyo"}
 	if got := slices.Sorted(maps.Keys(all)); !slices.Equal(got, want) {
 		t.Errorf("containers: %v, want %v", got, want)
 	}
 	for name, c := range all {
-		if !c.State.Running {
-			t.Errorf("%s: does not run", name)
+		if once := name == "keys"; c.State.Running == once || c.State.ExitCode != 0 {
+			t.Errorf("%s: running: %t, exit code %d", name, c.State.Running, c.State.ExitCode)
 		}
 		if c.Config.User != "12929:12929" {
 			t.Errorf("%s: runs as %q", name, c.Config.User)

@@ -19,6 +19,9 @@ import (
 // project keeps the test's containers apart from a demo that somebody runs at the same time.
 const project = "dmonitor-test"
 
+// agree is how many have to see it down: in this test one more than by default.
+const agree = 3
+
 // demo is the running docker-compose.yml.
 type demo struct {
 	compose []string // how Compose is called
@@ -95,7 +98,7 @@ func (d *demo) visible(ctx context.Context, args ...string) error {
 	args = append(append(slices.Clone(d.compose[1:]), "-p", project), args...)
 	cmd := exec.CommandContext(ctx, d.compose[0], args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stdout
-	cmd.Env = append(os.Environ(), "INBOX_PORT="+d.port)
+	cmd.Env = append(os.Environ(), "INBOX_PORT="+d.port, fmt.Sprintf("AGREE=%d", agree))
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", d.compose[0], strings.Join(args, " "), err)
@@ -113,6 +116,7 @@ func (d *demo) run(t *testing.T, args ...string) {
 // container is what Docker says of one.
 type container struct {
 	Name   string
+	Image  string
 	Config struct{ User string }
 	State  struct {
 		Running  bool
@@ -211,4 +215,35 @@ func (d *demo) read(ctx context.Context) ([]mail, error) {
 		}
 		return own
 	}), nil
+}
+
+// connectedTo tells whether a container has a connection to the client port of another one, by the kernel's table of its
+// connections: "0: 0A00A8C0:8F2E 0200A8C0:107E 01 …", addresses backwards, 4222 is 107E, 01 is established.
+func (d *demo) connectedTo(t *testing.T, from, to string) bool {
+	t.Helper()
+	all := d.containers(t)
+	out, err := command(t.Context(), nil, "docker", "exec", strings.TrimPrefix(all[from].Name, "/"), "bash", "-c",
+		`for a in $(getent ahostsv4 `+to+` | cut -d" " -f1 | sort -u); do printf "%s " $a; done; echo; cat /proc/net/tcp`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, table, _ := strings.Cut(out, "\n")
+	for a := range strings.FieldsSeq(addresses) {
+		ip := net.ParseIP(a).To4()
+		if strings.Contains(table, fmt.Sprintf(" %02X%02X%02X%02X:107E 01 ", ip[3], ip[2], ip[1], ip[0])) {
+			return true
+		}
+	}
+	return false
+}
+
+// stranger connects from a new container on the same network, says something, and returns what it hears in three seconds.
+func (d *demo) stranger(t *testing.T, to, port, words string) string {
+	t.Helper()
+	out, err := command(t.Context(), nil, "docker", "run", "--rm", "--network", project+"_default", "--entrypoint", "bash", d.containers(t)["tokyo"].Image,
+		"-c", `exec 3<>/dev/tcp/"$0"/"$1" && printf "$2" >&3; timeout 3 cat <&3 || true`, to, port, words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
