@@ -133,6 +133,9 @@ func (k *certCheck) judge(f findings, now time.Time) outcome {
 				continue
 			}
 			why := k.trust.explain(err, k.name)
+			if why == nil { // such as an extension that nobody knows, and that must be known
+				why = err
+			}
 			if isOwn(why) {
 				return broken(why)
 			}

@@ -138,3 +138,13 @@ func TestCertWays(t *testing.T) {
 		t.Errorf("%+v, want the old way's end in 3 days", f)
 	}
 }
+
+// What a certificate is refused for without a word of ours, an extension that must be known and isn't, is said all the same.
+func TestUnknownReason(t *testing.T) {
+	leaf := issue(t, issued{}, "127.0.0.1", false, day, 90*day).cert
+	k := &certCheck{call: &call{start: time.Now()}, name: "127.0.0.1", port: 443}
+	o := k.judge(findings{leaf: leaf, last: leaf, begins: leaf.NotBefore, ends: leaf.NotAfter, trust: x509.UnhandledCriticalExtension{}}, time.Now())
+	if o.exit != exitFail || !strings.Contains(o.text, "unhandled critical extension") {
+		t.Errorf("%d %s", o.exit, o.text)
+	}
+}

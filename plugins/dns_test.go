@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"io"
@@ -340,6 +341,14 @@ func FuzzDNSReply(f *testing.F) {
 			checkForm(t, o.exit, o.String())
 		}
 	})
+}
+
+// A tag's length is a byte, and what comes after it may be far behind.
+func TestLongCAA(t *testing.T) {
+	long := append([]byte{0, 255}, bytes.Repeat([]byte{'t'}, 255)...)
+	if got := readCAA(append(long, 'v')); len(got) != 3 || len(got[1]) != 255 || got[2] != "v" {
+		t.Errorf("got %q", got)
+	}
 }
 
 func FuzzDNSData(f *testing.F) {

@@ -189,7 +189,7 @@ func readCAA(b []byte) []string {
 	if len(b) < 2 || len(b) < 2+int(b[1]) {
 		return []string{"(broken)"}
 	}
-	return []string{strconv.Itoa(int(b[0])), string(b[2 : 2+b[1]]), string(b[2+int(b[1]):])}
+	return []string{strconv.Itoa(int(b[0])), string(b[2 : 2+int(b[1])]), string(b[2+int(b[1]):])}
 }
 
 // readSignature reads an RRSIG record as far as the times: type, algorithm, labels, TTL, until, from (RFC 4034, 3.1).

@@ -47,8 +47,7 @@ type mysql struct {
 	lag      lag
 	used     share
 
-	conn    *talk
-	dialErr error
+	conn *talk
 }
 
 func openMySQL(c *call) func(context.Context) outcome {
@@ -75,7 +74,14 @@ func (m *mysql) look(ctx context.Context) outcome {
 	if err := m.login.load(); err != nil {
 		return broken(err)
 	}
-	conf, err := m.config()
+	conn, err := m.call.hear(ctx, m.port)
+	if err != nil {
+		return broken(err)
+	}
+	conn.looks = func(first []byte) bool { return len(first) < 4 || first[3] == 0 } // the first packet has number 0
+	m.conn = conn
+	defer bound(ctx, conn)()
+	conf, err := m.config(conn)
 	if err != nil {
 		return broken(err)
 	}
@@ -84,9 +90,6 @@ func (m *mysql) look(ctx context.Context) outcome {
 		return m.call.misused(err)
 	}
 	db, err := connect(ctx, connector)
-	if m.conn != nil {
-		defer bound(ctx, m.conn)()
-	}
 	if err != nil {
 		return m.call.answered(m.slow, &m.tls, m.refused(ctx, "before it said whether it takes clients", err))
 	}
@@ -133,8 +136,9 @@ func rewriteMySQL(args []string) []string {
 	return args
 }
 
-// config is what the driver is to do.
-func (m *mysql) config() (*driverof.Config, error) {
+// config is what the driver is to do on a connection. The driver takes a copy of it before it dials, so whether the
+// password may go in the clear has to be known by then: hence the connection comes first.
+func (m *mysql) config(conn net.Conn) (*driverof.Config, error) {
 	conf := driverof.NewConfig()
 	conf.User, conf.Passwd, conf.DBName = anonymous, "", m.database
 	if m.login.given() {
@@ -142,19 +146,11 @@ func (m *mysql) config() (*driverof.Config, error) {
 	}
 	conf.Net, conf.Addr = "tcp", net.JoinHostPort(m.call.host, strconv.Itoa(int(m.port)))
 	conf.Logger = &driverof.NopLogger{}
-	conf.AllowCleartextPasswords = true // where mayTell allows it
+	conf.AllowCleartextPasswords = m.login.mayTell(conn, m.tls.asked()) == nil
 	conf.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		conn, err := m.call.hear(ctx, m.port)
-		if err != nil {
-			m.dialErr = err
-			return nil, err
-		}
 		if end, ok := ctx.Deadline(); ok {
 			_ = conn.SetDeadline(end) // fails only on a closed connection, and then the next read says so
 		}
-		conn.looks = func(first []byte) bool { return len(first) < 4 || first[3] == 0 } // the first packet has number 0
-		m.conn = conn
-		conf.AllowCleartextPasswords = m.login.mayTell(conn, m.tls.asked()) == nil
 		return conn, nil
 	}
 	if m.tls.asked() {
@@ -173,9 +169,6 @@ func connect(ctx context.Context, connector driver.Connector) (conn driver.Conn,
 
 // refused is the outcome of an error the server sent, or of a talk that broke off.
 func (m *mysql) refused(ctx context.Context, when string, err error) outcome {
-	if m.dialErr != nil {
-		return broken(m.dialErr)
-	}
 	version := mysqlVersion(m.conn.start())
 	said, ok := errors.AsType[*driverof.MySQLError](err)
 	if !ok {

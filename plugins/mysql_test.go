@@ -86,6 +86,18 @@ func TestMySQL(t *testing.T) {
 }
 
 // The version is a part of the greeting, whatever comes.
+// The driver is told before it begins whether the password may go in the clear, since it takes a copy of what it is told.
+func TestMySQLTellsNoPasswordInTheClear(t *testing.T) {
+	far := fakeAddr{addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 3306}}
+	for _, c := range []struct{ cleartext, want bool }{{false, false}, {true, true}} {
+		m := &mysql{call: &call{host: "192.0.2.7"}, port: 3306, login: login{cleartext: c.cleartext}}
+		conf, err := m.config(far)
+		if err != nil || conf.AllowCleartextPasswords != c.want {
+			t.Errorf("with --cleartext %v: may be told %v, %v", c.cleartext, conf.AllowCleartextPasswords, err)
+		}
+	}
+}
+
 func FuzzMySQLVersion(f *testing.F) {
 	f.Add([]byte(mysqlGreeting("8.0.36")))
 	f.Add([]byte("\x00\x00\x00\x00\x0a5.5.5-10.11.2"))
