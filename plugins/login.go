@@ -3,7 +3,6 @@ package plugins
 import (
 	"fmt"
 	"net"
-	"os"
 	"strings"
 )
 
@@ -53,15 +52,6 @@ func (l *login) given() bool { return l.file != "" }
 func (l *login) load() error {
 	if !l.given() {
 		return nil
-	}
-	info, err := os.Stat(l.file)
-	switch {
-	case err != nil:
-		return own("read the login file: %w", err)
-	case !info.Mode().IsRegular():
-		return own("login file %s: not a regular file", l.file)
-	case info.Mode().Perm()&0o007 != 0:
-		return own("login file %s: everybody on this node can get at it (mode %04o); chmod 640 it", l.file, info.Mode().Perm())
 	}
 	line, err := secretFile(l.file)
 	if err != nil {

@@ -91,7 +91,7 @@ func TestLoginFile(t *testing.T) {
 			}
 		}
 		exit, out := try(t, nil, name, "127.0.0.1", "--login-file", t.TempDir())
-		expect(t, exit, out, exitUnknown, "not a regular file")
+		expect(t, exit, out, exitUnknown, "in a regular file")
 		exit, out = try(t, nil, name, "127.0.0.1", "--login-file", "/nowhere/login")
 		expect(t, exit, out, exitUnknown, "no such file")
 	}

@@ -72,6 +72,7 @@ func TestRedis(t *testing.T) {
 		{"memory nobody tells of", redisAnswers(pong, bulk("x:y")), []string{"--memory-warning", "40"}, exitUnknown, "doesn't say how much memory"},
 		{"an answer that isn't finished", redisAnswers(pong, "$100\r\nrole:"), []string{"--role", "master", "-t", "2"}, exitFail, "before it answered INFO: silence for 2.0 s"},
 		{"one that is too long", redisAnswers(pong, "$999999999999\r\n"), []string{"--role", "master"}, exitFail, "broke the rules of Redis before it answered INFO"},
+		{"even if there would be room for it", redisAnswers(pong, "$300000\r\nrole:master\r\n"), []string{"--role", "master"}, exitFail, "broke the rules of Redis before it answered INFO"},
 		{"one that is nothing", redisAnswers(pong, "$-1\r\n"), []string{"--role", "master"}, exitFail, "broke the rules of Redis"},
 		{"an error can't paint the terminal", redisAnswers("-ERR \x1b[31m|\u202e\r\n"), nil, exitFail, `\x1b[31m\x7c\u202e`},
 	}
@@ -104,6 +105,22 @@ func TestRedisLogin(t *testing.T) {
 		if heard := <-got; heard != want {
 			t.Errorf("%s: the server heard %q, want %q", text, heard, want)
 		}
+	}
+}
+
+// hungUp is a connection that takes nothing any more, and from which this can still be read.
+type hungUp struct{ io.Reader }
+
+func (hungUp) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// A server that is full says so and hangs up, perhaps before we have said anything.
+func TestRedisLastWords(t *testing.T) {
+	_, err := newRedisTalk(hungUp{strings.NewReader("-ERR max number of clients reached\r\n")}).do("PING")
+	if _, ok := errors.AsType[redisError](err); !ok {
+		t.Errorf("%v, want what the server said", err)
+	}
+	if _, err := newRedisTalk(hungUp{strings.NewReader("")}).do("PING"); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v, want why nothing could be said", err)
 	}
 }
 
