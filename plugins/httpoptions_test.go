@@ -210,6 +210,24 @@ func TestHTTPSVersions(t *testing.T) {
 	}
 }
 
+// A password that TLS protected isn't sent without it after a redirect on the same host.
+func TestHTTPSPasswordStaysProtected(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewServer(shop(""))
+	t.Cleanup(plain.Close)
+	secure := httptest.NewTLSServer(shop(plain.URL + "/who"))
+	t.Cleanup(secure.Close)
+	file := filepath.Join(t.TempDir(), "login")
+	if err := os.WriteFile(file, []byte("mon:secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"127.0.0.1", "-p", portOfURL(t, secure.URL), "--insecure", "--auth-file", file, "-f"}
+	exit, out := try(t, nil, "check_https", append(args, "-u", "/who", "-s", "<Basic ")...)
+	expect(t, exit, out, exitOK, "200 OK")
+	exit, out = try(t, nil, "check_https", append(args, "-u", "/away", "-s", "<>")...)
+	expect(t, exit, out, exitOK, "http://127.0.0.1:")
+}
+
 // Whatever options say, values that are taken make sense.
 func FuzzHTTPOptions(f *testing.F) {
 	for _, s := range []string{"200,3xx", "100-999", "HTTP/1.1 200 OK", "5xx-6xx", "1:2", ":", "14,7", "NaN", "1e9", "1.2+", "true+", "follow"} {
