@@ -53,7 +53,7 @@ func project(t *testing.T, files map[string]string) string {
 // TestCheck: a module whose licence is missing, not known or not among those we take fails the build, by its name, and
 // what lies beside the packages that are built in doesn't matter.
 func TestCheck(t *testing.T) {
-	t.Setenv("GOWORK", "off")
+	t.Parallel()
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  string // empty: it is fine
@@ -73,6 +73,7 @@ func TestCheck(t *testing.T) {
 		"only in a folder":               {map[string]string{"inner/LICENSE": isc}, "there is no licence in it"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			modules, err := list(project(t, c.files), []string{"."}, false, "")
 			if err != nil {
 				t.Fatal(err)
@@ -93,6 +94,7 @@ func TestCheck(t *testing.T) {
 // TestOurs: what our own programs are made of is fine, and their licences' texts are the same whenever they are written and
 // have every module's licence in them.
 func TestOurs(t *testing.T) {
+	t.Parallel()
 	const tree = "../.."
 	modules, err := list(tree, []string{"./cmd/dmonitor", "./plugins/cmd/dmonitor-plugins", "./demo/cmd/demo-inbox"}, false, "")
 	if err != nil {

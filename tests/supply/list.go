@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ours is what our own modules' paths begin with. They stand under the licence at the root.
@@ -65,11 +66,16 @@ func list(dir string, packages []string, tests bool, tags string) ([]*Module, er
 	}
 	all := []*Module{root}
 	found := map[string]*Module{}
-	for _, platform := range platforms {
-		packages, err := goList(dir, platform, packages, tests, tags)
-		if err != nil {
-			return nil, err
-		}
+	lists, errs := make([][]listed, len(platforms)), make([]error, len(platforms))
+	var asked sync.WaitGroup
+	for i, platform := range platforms {
+		asked.Go(func() { lists[i], errs[i] = goList(dir, platform, packages, tests, tags) })
+	}
+	asked.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, packages := range lists {
 		for _, p := range packages {
 			if p.Standard || p.Module == nil || p.Module.Main || own(p.Module.Path) {
 				continue

@@ -18,6 +18,7 @@ import (
 // TestSbom: the list of a program's parts is one that the schema allows, names what Go says is in the program and nothing
 // else, and is the same whenever it is written.
 func TestSbom(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "demo-inbox")
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, "../../demo/cmd/demo-inbox")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
