@@ -56,9 +56,11 @@ func takePort(addr string) (at *net.TCPAddr, hold int, err error) {
 		return nil, -1, err
 	}
 	// A program that another goroutine starts just now has a copy of the listening socket until it executes: milliseconds.
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
 	hold, err = holdPort(at)
 	for tries := 0; tries < 200 && errors.Is(err, syscall.EADDRINUSE); tries++ {
-		time.Sleep(5 * time.Millisecond)
+		<-again.C
 		hold, err = holdPort(at)
 	}
 	if err != nil {
