@@ -25,7 +25,7 @@ import (
 const KeyFile = proc.KeyFile
 
 // envKeyless has all nodes run without a cluster key, if it is set.
-const envKeyless = "DMONITOR_RIG_KEYLESS"
+const envKeyless = "RIG_KEYLESS"
 
 // Key is the cluster key of the nodes of this process; empty: they have none.
 var Key = sync.OnceValue(func() string {
