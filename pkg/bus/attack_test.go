@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,4 +112,75 @@ func TestStrangersAtTheClientPort(t *testing.T) {
 			t.Errorf("the greeting says %q", greeting)
 		}
 	}
+}
+
+// TestOperatorsAnswersAreNotDirectedElsewhere: the same for an operator, who may ask a lot. Whatever it asks for an answer
+// on, no order reaches JetStream, nothing is stored, and nobody hears of it.
+func TestOperatorsAnswersAreNotDirectedElsewhere(t *testing.T) {
+	t.Parallel()
+	ring := bustest.NewRing(t)
+	b := aloneWithKey(t, ring)
+	heard := make(chan *nats.Msg, 1000)
+	for _, subject := range []string{"$KV.>", "dmonitor.jobs.>", "dmonitor.propose.>", "dmonitor.outages.>", "elsewhere.>"} {
+		_, err := b.Conn().ChanSubscribe(subject, heard)
+		must(t, err)
+	}
+	must(t, b.Conn().Flush())
+	before := streamsOf(t, b)
+
+	operator := connectCreds(t, b, mint(t, ring, events.CredentialOperator, "ann"))
+	asks, _ := events.Rights(events.CredentialOperator, "ann")
+	for _, ask := range asks {
+		ask = strings.NewReplacer("*", "n7", ">", "x").Replace(ask)
+		for _, reply := range []string{
+			"$KV.CONFIG.n0", "$KV.LEASES.scheduler", "dmonitor.jobs.n0", "dmonitor.propose.closed.ssh.www.example.com", "elsewhere.x",
+			"$JS.API.STREAM.DELETE.OUTAGES", "$JS.API.STREAM.PURGE.OUTAGES", "$JS.API.STREAM.DELETE.KV_CONFIG", "$JS.API.CONSUMER.DELETE.OUTAGES.fan-out",
+		} {
+			for _, body := range []string{"", `{"seq":999}`, `{"last_by_subj":"$KV.CONFIG.n0"}`} {
+				must(t, operator.PublishRequest(ask, reply, []byte(body)))
+			}
+		}
+	}
+	must(t, operator.Flush())
+	// The answers come from other goroutines of the server. When one that was asked for last is here, the others are.
+	eventually(t, "an answer comes", func() bool {
+		inbox := events.InboxPrefix(events.CredentialOperator, "ann") + ".last"
+		sub, err := operator.SubscribeSync(inbox)
+		must(t, err)
+		defer sub.Unsubscribe() //nolint:errcheck // the connection ends with the test
+		must(t, operator.PublishRequest("_dmonitor.api.DIRECT.GET.OUTAGES", inbox, []byte(`{"seq":999}`)))
+		_, err = sub.NextMsg(time.Second)
+		return err == nil
+	})
+	must(t, b.Conn().Publish("elsewhere.last", nil))
+	for last := false; !last; {
+		select {
+		case msg := <-heard:
+			if last = msg.Subject == "elsewhere.last"; !last {
+				t.Errorf("%s: %q", msg.Subject, msg.Data)
+			}
+		case <-time.After(bustest.Patience):
+			t.Fatal("the last word was not heard")
+		}
+	}
+	if after := streamsOf(t, b); after != before {
+		t.Errorf("before: %s\nafter: %s", before, after)
+	}
+}
+
+// streamsOf says which streams there are, how much is in them, and who reads them.
+func streamsOf(t *testing.T, b *bus.Bus) string {
+	t.Helper()
+	var all []string
+	names := b.JetStream().StreamNames(within(t))
+	for name := range names.Name() {
+		s, err := b.JetStream().Stream(within(t), name)
+		must(t, err)
+		info, err := s.Info(within(t))
+		must(t, err)
+		all = append(all, fmt.Sprintf("%s %s %d..%d, %d read", name, info.Created, info.State.FirstSeq, info.State.LastSeq, info.State.Consumers))
+	}
+	must(t, names.Err())
+	slices.Sort(all)
+	return strings.Join(all, "; ")
 }

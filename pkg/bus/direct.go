@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
 // Direct reads are answered by any member that has a copy of the stream, without an election and without a consumer,
@@ -46,6 +48,14 @@ type directReq struct {
 	Next      string     `json:"next_by_subj,omitempty"` // every message of a pattern
 	MultiLast []string   `json:"multi_last,omitempty"`   // the last message of every subject of some patterns
 	UpTo      uint64     `json:"up_to_seq,omitempty"`
+}
+
+// api is what JetStream's API is called for this process.
+func (b *Bus) api() string {
+	if b.kind == events.CredentialOperator {
+		return events.OperatorAPI
+	}
+	return events.JetStreamAPI
 }
 
 // readLast hands on the last message of every subject of a pattern, in order of their sequence.
@@ -109,7 +119,7 @@ func (b *Bus) readPage(ctx context.Context, stream string, req *directReq, handl
 		return 0, false, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, body); err != nil {
+	if err := b.nc.PublishRequest(b.api()+"DIRECT.GET."+stream, inbox, body); err != nil {
 		return 0, false, err
 	}
 	for {
@@ -183,7 +193,7 @@ func (b *Bus) lastFromLeader(ctx context.Context, stream, pattern string) (store
 	if err != nil {
 		return stored{}, err
 	}
-	msg, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	msg, err := b.nc.RequestWithContext(ctx, b.api()+"STREAM.MSG.GET."+stream, body)
 	if err != nil {
 		return stored{}, fmt.Errorf("read stream %s: %w", stream, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,7 +173,7 @@ func (b *Bus) connect(opts []nats.Option) error {
 	if err != nil {
 		return fmt.Errorf("connect to the bus (DMONITOR_BUS_URL): %w", err)
 	}
-	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(callWait))
+	js, err := jetstream.NewWithAPIPrefix(nc, strings.TrimSuffix(b.api(), "."), jetstream.WithDefaultTimeout(callWait))
 	if err != nil {
 		nc.Close()
 		return fmt.Errorf("use the bus: %w", err)

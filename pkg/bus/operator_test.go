@@ -41,3 +41,37 @@ func TestOperatorReadsLongHistory(t *testing.T) {
 		}
 	}
 }
+
+// An operator reads the last results as a member does, also of more checks than one direct read may look up.
+func TestOperatorReadsLastResults(t *testing.T) {
+	t.Parallel()
+	ring, err := key.Parse("cluster.key", []byte(key.New()))
+	must(t, err)
+	source := func() *key.Ring { return ring }
+	member, err := bus.Open(within(t), bus.Options{Node: "a", Data: t.TempDir(), ClientListen: "127.0.0.1:0", Key: source})
+	must(t, err)
+	defer func() { _ = member.Close(within(t)) }()
+	must(t, member.Ready(within(t)))
+	operator, err := bus.Open(within(t), bus.Options{URL: member.ClientURL(), Node: "ann", Key: source, Kind: events.CredentialOperator})
+	must(t, err)
+	defer func() { _ = operator.Close(within(t)) }()
+	for _, n := range []int{3, 1100} {
+		for i := range n {
+			for range 2 {
+				r := result("a", check(hostN(i)), "r")
+				must(t, member.Publish(&r))
+			}
+		}
+		var got, want []bus.Arrived
+		eventually(t, "all results are stored", func() bool {
+			want, err = member.LastResults(within(t))
+			must(t, err)
+			return len(want) == n
+		})
+		got, err = operator.LastResults(within(t))
+		must(t, err)
+		if len(got) != n {
+			t.Errorf("an operator reads %d results, a member %d", len(got), len(want))
+		}
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,6 +23,9 @@ type Arrived struct {
 // in which they came. It needs a majority, and it may fail for half a minute after most members have restarted: do
 // without, then; the next results come by themselves.
 func (b *Bus) LastResults(ctx context.Context) ([]Arrived, error) {
+	if b.kind == events.CredentialOperator {
+		return b.lastResultsDirect(ctx)
+	}
 	var out []Arrived
 	err := b.readLastByConsumer(ctx, events.StreamResults, events.AllResults, func(m stored) error {
 		r, err := events.Decode[events.Result](m.subject, m.data)
@@ -31,6 +36,25 @@ func (b *Bus) LastResults(ctx context.Context) ([]Arrived, error) {
 		return nil
 	})
 	return out, err
+}
+
+// lastResultsDirect is LastResults for operators, who may make no consumer: where one delivers is for its maker to say, and
+// what it delivers passes everywhere. If there are too many subjects for one question, all of the stream is read.
+func (b *Bus) lastResultsDirect(ctx context.Context) ([]Arrived, error) {
+	last := map[string]Arrived{}
+	keep := func(m stored) error {
+		r, err := events.Decode[events.Result](m.subject, m.data)
+		if err != nil {
+			return b.passOver(m, err)
+		}
+		last[m.subject] = Arrived{Result: r, Time: m.time}
+		return nil
+	}
+	err := b.readLast(ctx, events.StreamResults, events.AllResults, keep)
+	if errors.Is(err, errTooMany) {
+		err = b.readSince(ctx, events.StreamResults, events.AllResults, time.Time{}, keep)
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b Arrived) int { return a.Time.Compare(b.Time) }), err
 }
 
 // readLastByConsumer hands on the last message of every subject of a pattern, in order of their sequence, of any number

@@ -40,6 +40,13 @@ const (
 	SubjectForget  = "_dmonitor.forget." // + <node>: drop what a node that is gone has said
 )
 
+// JetStream's API has the same calls twice: under JetStreamAPI for those who may do everything, and those that operators may
+// make under OperatorAPI, by which they get from their own account to the one with the logs.
+const (
+	JetStreamAPI = "$JS.API."
+	OperatorAPI  = "_dmonitor.api."
+)
+
 // InboxPrefix is where the holder of a credential gets its answers: its own, so that nobody hears those of others. A
 // client has to be told to use it (nats.CustomInboxPrefix). It is one token, as clients want it.
 func InboxPrefix(kind CredentialKind, name string) string {
@@ -70,21 +77,19 @@ func Rights(kind CredentialKind, name string) (publish, subscribe []string) {
 }
 
 // operatorAsks lists what the commands of the command line ask. They read the logs, by subjects of JetStream's API that
-// can't change anything, and have members do what changes something. The consumers are on the results only, which are kept
-// in memory and have none that anybody depends on.
+// can't change anything, and have members do what changes something. No consumer can be made, not even of results: where
+// one delivers is for its maker to say, and what it delivers passes everywhere.
 func operatorAsks() []string {
 	return []string{
 		SubjectMembers,
 		SubjectForget + "*",
-		"$JS.API.DIRECT.GET." + StreamOutages,
-		"$JS.API.DIRECT.GET." + StreamTroubles,
-		"$JS.API.DIRECT.GET." + StreamDeliveries,
-		"$JS.API.DIRECT.GET.KV_" + BucketConfig,
-		"$JS.API.STREAM.MSG.GET.KV_" + BucketConfig,
-		"$JS.API.STREAM.MSG.GET.KV_" + BucketLeases,
-		"$JS.API.STREAM.INFO." + StreamNotices, // how many wait
-		"$JS.API.CONSUMER.CREATE." + StreamResults + ".*." + AllResults,
-		"$JS.API.CONSUMER.MSG.NEXT." + StreamResults + ".*",
-		"$JS.API.CONSUMER.DELETE." + StreamResults + ".*",
+		OperatorAPI + "DIRECT.GET." + StreamOutages,
+		OperatorAPI + "DIRECT.GET." + StreamTroubles,
+		OperatorAPI + "DIRECT.GET." + StreamDeliveries,
+		OperatorAPI + "DIRECT.GET." + StreamResults,
+		OperatorAPI + "DIRECT.GET.KV_" + BucketConfig,
+		OperatorAPI + "STREAM.MSG.GET.KV_" + BucketConfig,
+		OperatorAPI + "STREAM.MSG.GET.KV_" + BucketLeases,
+		OperatorAPI + "STREAM.INFO." + StreamNotices, // how many wait
 	}
 }

@@ -77,6 +77,12 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 		return false
 	}
 	u := &server.User{Username: string(cred.Kind) + "." + cred.Name, Permissions: permissions(events.Rights(cred.Kind, cred.Name))}
+	if cred.Kind == events.CredentialOperator {
+		if u.Account, err = g.ns.LookupAccount(operatorAccount); err != nil {
+			g.log.Error().Err(err).Msg("there is no account for operators")
+			return false
+		}
+	}
 	if first { // each deadline is a timer of its own, that nothing stops
 		u.ConnectionDeadline = cred.Expires
 	}
