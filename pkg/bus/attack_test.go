@@ -147,7 +147,7 @@ func TestOperatorsAnswersAreNotDirectedElsewhere(t *testing.T) {
 		inbox := events.InboxPrefix(events.CredentialOperator, "ann") + ".last"
 		sub, err := operator.SubscribeSync(inbox)
 		must(t, err)
-		defer sub.Unsubscribe() //nolint:errcheck // the connection ends with the test
+		defer func() { _ = sub.Unsubscribe() }()
 		must(t, operator.PublishRequest("_dmonitor.api.DIRECT.GET.OUTAGES", inbox, []byte(`{"seq":999}`)))
 		_, err = sub.NextMsg(time.Second)
 		return err == nil
