@@ -28,7 +28,7 @@ func TestStatusWithoutMajority(t *testing.T) {
 	rig.Until(t, "the last node says that there is no majority", func() bool {
 		out, code := s.Nodes[0].Run("status")
 		return code == 1 && strings.Contains(out, "TROUBLE  there is no majority") && strings.Contains(out, "node-1 ") &&
-			!strings.Contains(out, "node-2 ") && strings.Contains(out, "BLIND")
+			!strings.Contains(out, "\nnode-2 ") && strings.Contains(out, "BLIND")
 	})
 	if out, code := s.Nodes[0].Run("outages"); code != 0 || !strings.Contains(out, "no outages") {
 		t.Errorf("outages: exit code %d\n%s", code, out)
