@@ -47,12 +47,20 @@ func newCage(l Limits) *cage {
 			c.fixed = append(c.fixed, rlimit{one.resource, unix.Rlimit{Cur: min(one.soft, most), Max: min(one.hard, most)}})
 		}
 	}
-	if os.Getuid() != 0 && l.Processes > 0 { // The kernel lets root have as many as it likes.
+	space, _ := os.Readlink("/proc/self/ns/pid")
+	if os.Getuid() != 0 && l.Processes > 0 && seesAll(space) { // The kernel lets root have as many as it likes.
 		c.most = highest(unix.RLIMIT_NPROC)
 		c.recount(time.Now())
 	}
 	return c
 }
+
+// seesAll tells from the name of this process' pid namespace (the link /proc/self/ns/pid) whether /proc shows every process of
+// the machine. The kernel counts a user's processes over all namespaces: in a container those of a user with the same
+// number outside, or in another container, are among them and can't be seen. A limit set there would refuse processes to plugins
+// without anything to tell it from a host that is down; so there is none, and the container's own (--pids-limit) has to do.
+// The number is the kernel's PROC_PID_INIT_INO (include/linux/proc_ns.h).
+func seesAll(space string) bool { return space == "pid:[4026531836]" }
 
 // highest is the highest limit that this process may set.
 func highest(resource int) uint64 {

@@ -72,6 +72,9 @@ func TestForkBomb(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can be somebody else for a while")
 	}
+	if space, err := os.Readlink("/proc/self/ns/pid"); err != nil || !seesAll(space) {
+		t.Skip("in a container processes aren't counted")
+	}
 	dir := asSomebody(t)
 	put(t, dir, "bomb", "#!/usr/bin/perl\nwhile (1) {\n\tmy $p = fork();\n"+
 		"\tif (defined $p && !$p) { sleep 3600; exit }\n\tselect(undef, undef, undef, 0.001) unless defined $p;\n}\n", 0o755)
@@ -95,4 +98,22 @@ func TestForkBomb(t *testing.T) {
 		t.Errorf("after it: %q", got["after"])
 	}
 	await(t, "nothing is left", func() bool { return tasks(somebody) == 0 })
+}
+
+// TestNoLimitOfProcessesInAContainer: where a user's processes can't all be seen, there is no limit of them.
+func TestNoLimitOfProcessesInAContainer(t *testing.T) {
+	for space, want := range map[string]bool{"pid:[4026531836]": true, "pid:[4026532193]": false, "": false} {
+		if seesAll(space) != want {
+			t.Errorf("%q: want %v", space, want)
+		}
+	}
+	contain := []string{"unshare", "--pid", "--fork", "--mount-proc"}
+	if os.Getuid() != 0 || exec.Command(contain[0], append(contain[1:], "true")...).Run() != nil {
+		t.Skip("no namespaces can be made here")
+	}
+	dir := asSomebody(t)
+	user := []string{"setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", filepath.Join(dir, Prefix+"counted")}
+	if out, err := exec.Command(contain[0], append(contain[1:], user...)...).Output(); err != nil || string(out) != "false\n" {
+		t.Errorf("%v %q: want no limit", err, out)
+	}
 }
