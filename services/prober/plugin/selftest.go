@@ -21,15 +21,17 @@ const (
 	selfTestTimeout = 5 * time.Second
 )
 
-// The addresses that answer on every machine that has them.
-const loopback, loopback6 = "127.0.0.1", "::1"
+// loopback is the address of every machine for itself. There is no test with ::1: a machine whose IPv6 is broken can still ping
+// by IPv4, and ours says so itself where it can't.
+const loopback = "127.0.0.1"
 
 // way is how a plugin is called to look at an address of this machine.
 type way func(address string) []string
 
 // byLoopback lists the plugins that can look only with a right that a process may lack, and that a vote would believe if
-// they lacked it on every node alike; and the ways to call them, since plugins of one name aren't one program: first ours, then that of
-// the Monitoring Plugins. What a program doesn't understand it answers with unknown, and the next way is tried.
+// they lacked it on every node alike; and the ways to call them, since plugins of one name aren't one program: that of
+// the Monitoring Plugins is called otherwise than most. What a program doesn't understand it answers with unknown, and the next way
+// is tried.
 var byLoopback = map[string][]way{
 	"ping":  {short, full},
 	"icmp":  {func(a string) []string { return []string{"-H", a, "-n", "1", "-w", "4000,100%", "-c", "4000,100%"} }},
@@ -48,8 +50,10 @@ const remedy = "it needs CAP_NET_RAW (AmbientCapabilities= in the unit, or setca
 
 // SelfTest finds the plugins that are there and can't work, whatever they look at. It tries
 //
-//   - check_ping, check_icmp and check_fping on the loopback addresses, which always answer, if they are not in the first folder,
-//     that of the configuration: what is in there may be anything;
+//   - check_ping, check_icmp and check_fping on 127.0.0.1, if they are not in the first folder, that of the configuration: what
+//     is in there may be anything. Ours is believed if it says that it lacks the right, and nothing else is: where it has the
+//     right, a loopback that doesn't answer is no trouble. Of others that may hide it, a FAIL is enough, unless this machine
+//     is set never to answer;
 //   - every plugin by the file beside it that is called like it with ".selftest" at the end, if there is one that can be
 //     executed: run as a plugin for 127.0.0.1, it has to count as up;
 //   - of all others, whether they are setuid or have file capabilities, while this process can't pass on such rights.
@@ -88,23 +92,56 @@ func (r *Runner) unfit(ctx context.Context, name, path, stripped string) string 
 	return ""
 }
 
-// unfitOnLoopback tries a plugin where everything answers. IPv6 is tried by our own alone: older ones of others don't know it.
+// unfitOnLoopback tries a plugin where nearly everything answers.
 func (r *Runner) unfitOnLoopback(ctx context.Context, name, path string, ways []way) string {
-	for _, address := range loopbacks() {
-		for i, call := range ways {
-			if address == loopback6 && i > 0 {
-				break
-			}
-			a := r.try(ctx, name, path, call(address))
-			if a.Status.Vote() == events.Up {
-				break
-			}
-			if a.Status.Vote() == events.Down || lacksRight(a.Output+a.Detail) {
-				return fmt.Sprintf("%s%s can't reach %s, which always answers (%s); %s", Prefix, name, address, a.Output, remedy)
-			}
+	if !hasLoopback() {
+		return ""
+	}
+	ours, answers := isOurs(path), !ignoresEcho(icmpEchoIgnoreAll)
+	for _, call := range ways {
+		a := r.try(ctx, name, path, call(loopback))
+		why := noPing(a.Verdict, ours, answers)
+		switch {
+		case why != "":
+			return fmt.Sprintf("%s%s %s (%s); %s", Prefix, name, why, a.Output, remedy)
+		case a.Status != events.Unknown || ours:
+			return "" // it was understood
 		}
 	}
 	return ""
+}
+
+// noPing says what is wrong with a plugin that said this of the loopback; empty if nothing is, or if it can't be told: one that
+// is too slow shows that the machine is busy, not that a right is missing.
+func noPing(said Verdict, ours, answers bool) string {
+	text := said.Output + said.Detail
+	switch {
+	case ours && (said.Status != events.Unknown || !strings.Contains(text, ourLack)), said.Status == events.Timeout, said.Status.Vote() == events.Up:
+		return ""
+	case lacksRight(text):
+		return "lacks a right"
+	case said.Status.Vote() == events.Down && answers:
+		return "can't reach " + loopback + ", which should answer, unless a firewall forbids it"
+	}
+	return ""
+}
+
+// ourLack is in what our check_ping says if it may not ping, and in nothing else it says.
+const ourLack = "ping_group_range"
+
+// isOurs tells whether a plugin is a link to one of dmonitor's own programs, which have all the plugins in them.
+func isOurs(path string) bool {
+	file, err := filepath.EvalSymlinks(path)
+	return err == nil && slices.Contains([]string{"dmonitor", "dmonitor-plugins"}, filepath.Base(file))
+}
+
+// icmpEchoIgnoreAll is where Linux keeps whether it answers echo requests, see icmp(7).
+const icmpEchoIgnoreAll = "/proc/sys/net/ipv4/icmp_echo_ignore_all"
+
+// ignoresEcho tells whether the setting in a file is that echo requests get no answer. Without the file they do.
+func ignoresEcho(file string) bool {
+	setting, err := os.ReadFile(file)
+	return err == nil && strings.TrimSpace(string(setting)) != "0"
 }
 
 func (r *Runner) try(ctx context.Context, name, path string, args []string) Answer {
@@ -127,21 +164,13 @@ func lacksRight(said string) bool {
 		func(sign string) bool { return strings.Contains(said, sign) })
 }
 
-// loopbacks lists the loopback addresses that this machine has.
-func loopbacks() (out []string) {
+// hasLoopback tells whether this machine has 127.0.0.1: a network namespace may have no interface that is up.
+func hasLoopback() bool {
 	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil
-	}
-	for _, want := range []string{loopback, loopback6} {
-		if slices.ContainsFunc(addrs, func(a net.Addr) bool {
-			ip, _, err := net.ParseCIDR(a.String())
-			return err == nil && ip.Equal(net.ParseIP(want))
-		}) {
-			out = append(out, want)
-		}
-	}
-	return out
+	return err == nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		ip, _, err := net.ParseCIDR(a.String())
+		return err == nil && ip.Equal(net.ParseIP(loopback))
+	})
 }
 
 // extraRight says what lets a program do more than the one that starts it; empty if nothing does, or if this process needs none
