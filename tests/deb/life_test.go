@@ -75,9 +75,39 @@ func TestLife(t *testing.T) {
 	r.install(newerDeb)
 	r.says("tail -n 1 /etc/default/dmonitor", "DMONITOR_SITE=cellar")
 
+	r.purgeWithMounts()
+	r.installOverLink()
 	r.run("apt-get purge -y dmonitor 2>&1")
+	r.says("ls /etc/theirs/hosts.d", "127.0.0.1\nwww.example.com") // the link is gone, not what it led to
 	r.says("find / -xdev -path /proc -prune -o -name '*dmonitor*' -not -path '/root/*' -not -path '/var/log/*' -not -path '/var/cache/*' -not -path '/usr/share/monitoring-plugins*' -print", "")
 	r.says("getent passwd dmonitor | cut -d: -f1", "dmonitor")
+}
+
+// purgeWithMounts purges the package while something is mounted in the one folder and on the other: a folder of the same
+// disk, which no comparison of devices tells from what is around it, and another disk. What is in them is somebody else's.
+func (r *root) purgeWithMounts() {
+	r.t.Helper()
+	r.run("mkdir -p /srv/shared /etc/dmonitor/shared; touch /srv/shared/theirs")
+	out := r.run(`mount --bind /srv/shared /etc/dmonitor/shared && mount -t tmpfs none /var/lib/dmonitor && touch /var/lib/dmonitor/theirs
+		apt-get purge -y dmonitor 2>&1
+		ls -d /var/lib/dmonitor/theirs /etc/dmonitor/shared/theirs 2>&1 | sed 's/^/left: /'`)
+	for _, want := range []string{"left: /var/lib/dmonitor/theirs", "left: /etc/dmonitor/shared/theirs",
+		"/var/lib/dmonitor is left as it is, because something is mounted there (/var/lib/dmonitor)",
+		"/etc/dmonitor is left as it is, because something is mounted there (/etc/dmonitor/shared)"} {
+		if !strings.Contains(out, want+"\n") && !strings.Contains(out, want+":") {
+			r.t.Errorf("a purge with folders mounted does not say %q; it says:\n%s", want, out)
+		}
+	}
+	r.run("rmdir /etc/dmonitor/shared; rm -r /srv/shared")
+}
+
+// installOverLink installs the package for the first time where its folder is a link to where the configuration is kept.
+func (r *root) installOverLink() {
+	r.t.Helper()
+	r.run("mv /etc/dmonitor /etc/theirs && ln -s theirs /etc/dmonitor")
+	if out := r.install(newerDeb); !strings.Contains(out, "can't read all of /etc/dmonitor") {
+		r.t.Errorf("nothing is said of the files behind a link that the user dmonitor can't read:\n%s", out)
+	}
 }
 
 // plugins calls each of the shipped plugins by its link.
