@@ -65,7 +65,8 @@ func (k *certCheck) look(ctx context.Context) outcome {
 	if len(certs) == 0 {
 		return k.noCertificate(ctx, conn, connected, err)
 	}
-	return k.judge(inspect(certs, k.name, roots, time.Now()))
+	f, now := inspect(certs, k.name, roots, time.Now())
+	return k.judge(f, now, ownClock())
 }
 
 // check fills in what wasn't given, and finds what makes no sense.
@@ -121,8 +122,9 @@ func (k *certCheck) noCertificate(ctx context.Context, conn net.Conn, connected 
 	return k.call.broke(ctx, conn, connected, "before it showed a certificate", "", err)
 }
 
-// judge makes an outcome of what was found: what is wrong first, then how long it is good, and who issued it.
-func (k *certCheck) judge(f findings, now time.Time) outcome {
+// judge makes an outcome of what was found: what is wrong first, then how long it is good, and who issued it. What is wrong
+// by this node's clock alone counts as far as mine says that the clock is right.
+func (k *certCheck) judge(f findings, now time.Time, mine clockState) outcome {
 	left := f.ends.Sub(now)
 	bounds := k.given.due(f.last)
 	o := outcome{exit: bounds.judge(left), perf: []string{bounds.perf(left)}}
@@ -149,8 +151,12 @@ func (k *certCheck) judge(f findings, now time.Time) outcome {
 		}
 	}
 	if now.Before(f.begins) {
+		text := "is not valid for another " + days(f.begins.Sub(now).Round(time.Minute))
+		if err := early(fmt.Errorf("certificate of %s %s", k.name, text), mine); isOwn(err) && len(wrong) == 0 {
+			return broken(err)
+		}
 		o.exit = exitFail
-		wrong = append(wrong, "is not valid for another "+days(f.begins.Sub(now).Round(time.Minute)))
+		wrong = append(wrong, text)
 	}
 	wrong = append(wrong, f.life(left))
 	at := net.JoinHostPort(k.name, fmt.Sprint(k.port))

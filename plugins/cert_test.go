@@ -82,7 +82,7 @@ func TestCert(t *testing.T) {
 		{"a short life has short bounds", shows(t, nil, issue(t, root, ip, false, 4*day, 2*day)), "", exitOK, "cert_days=2.0;1"},
 		{"and ends", shows(t, nil, issue(t, root, ip, false, 6*day, 6*time.Hour)), "", exitFail, "expires in 6 hours"},
 		{"expired", shows(t, nil, issue(t, root, ip, false, 80*day, -73*time.Hour)), "", exitFail, "expired 3 days ago ("},
-		{"not yet valid", shows(t, nil, issue(t, root, ip, false, -5*time.Hour, 8*day)), "", exitFail, "is not valid for another 5 hours; expires in 8 days"},
+		{"not yet valid", shows(t, nil, issue(t, root, ip, false, -5*time.Hour, 8*day)), "", earlyExit(), "is not valid for another 5 hours"},
 		{"for another name", shows(t, nil, issue(t, root, "a.example", false, day, 9*day)), "", exitFail, `is not for 127.0.0.1 but for "a.example"; expires in 9 days`},
 		{"expired, and for another name", shows(t, nil, issue(t, root, "a.example", false, 9*day, -3*day)), "", exitFail, `is not for 127.0.0.1 but for "a.example"; expired `},
 		{"another name is what is wanted", shows(t, nil, issue(t, root, "a.example", false, day, 9*day)), "--sni a.example -w 8", exitOK, "certificate of a.example:"},
@@ -143,7 +143,7 @@ func TestCertWays(t *testing.T) {
 func TestUnknownReason(t *testing.T) {
 	leaf := issue(t, issued{}, "127.0.0.1", false, day, 90*day).cert
 	k := &certCheck{call: &call{start: time.Now()}, name: "127.0.0.1", port: 443}
-	o := k.judge(findings{leaf: leaf, last: leaf, begins: leaf.NotBefore, ends: leaf.NotAfter, trust: x509.UnhandledCriticalExtension{}}, time.Now())
+	o := k.judge(findings{leaf: leaf, last: leaf, begins: leaf.NotBefore, ends: leaf.NotAfter, trust: x509.UnhandledCriticalExtension{}}, time.Now(), clockSynced)
 	if o.exit != exitFail || !strings.Contains(o.text, "unhandled critical extension") {
 		t.Errorf("%d %s", o.exit, o.text)
 	}

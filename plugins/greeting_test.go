@@ -185,7 +185,8 @@ func TestUnknownExtension(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong, err := e.wrong(inspect([]*x509.Certificate{cert}, e.name, roots, time.Now()))
+	f, now := inspect([]*x509.Certificate{cert}, e.name, roots, time.Now())
+	wrong, err := e.wrong(f, now, clockSynced)
 	if err != nil || len(wrong) != 1 || !strings.Contains(wrong[0], "unhandled critical extension") {
 		t.Errorf("%q, %v", wrong, err)
 	}
@@ -195,7 +196,7 @@ func TestUnknownExtension(t *testing.T) {
 func TestNoAuthoritiesForMail(t *testing.T) {
 	e := tlsWish{name: "mail.example"}
 	f := findings{trust: x509.SystemRootsError{}, begins: time.Now().Add(-time.Hour), ends: time.Now().Add(time.Hour)}
-	if wrong, err := e.wrong(f, time.Now()); !isOwn(err) {
+	if wrong, err := e.wrong(f, time.Now(), clockSynced); !isOwn(err) {
 		t.Errorf("%q, %v", wrong, err)
 	}
 }

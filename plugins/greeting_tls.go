@@ -103,7 +103,7 @@ func (d *dialogue) encrypt() error {
 	if e.trust.insecure {
 		return nil
 	}
-	wrong, err := e.wrong(f, now)
+	wrong, err := e.wrong(f, now, ownClock())
 	switch {
 	case err != nil || len(wrong) == 0:
 		return err
@@ -115,7 +115,7 @@ func (d *dialogue) encrypt() error {
 }
 
 // wrong is all that is wrong with the server's certificate. The error is this node's own.
-func (e *tlsWish) wrong(f findings, now time.Time) (wrong []string, err error) {
+func (e *tlsWish) wrong(f findings, now time.Time, mine clockState) (wrong []string, err error) {
 	for _, bad := range []error{f.name, f.trust} {
 		if bad == nil {
 			continue
@@ -131,7 +131,11 @@ func (e *tlsWish) wrong(f findings, now time.Time) (wrong []string, err error) {
 	}
 	switch {
 	case now.Before(f.begins):
-		wrong = append(wrong, fmt.Sprintf("certificate of %s is not valid for another %s", e.name, days(f.begins.Sub(now).Round(time.Minute))))
+		why := early(fmt.Errorf("certificate of %s is not valid for another %s", e.name, days(f.begins.Sub(now).Round(time.Minute))), mine)
+		if isOwn(why) && len(wrong) == 0 && (e.must || e.wrapped) { // else it is only a warning, which takes nothing away
+			return nil, why
+		}
+		wrong = append(wrong, why.Error())
 	case now.After(f.ends):
 		wrong = append(wrong, fmt.Sprintf("certificate of %s %s", e.name, f.life(f.ends.Sub(now))))
 	}

@@ -66,7 +66,7 @@ func (t *trust) explain(err error, host string) error {
 	case errors.As(err, &roots):
 		return own("it has no certificate authorities to verify %s with: %w", host, err)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Errorf("certificate of %s %s", host, validity(invalid.Cert, time.Now()))
+		return untimely(invalid.Cert, host, time.Now(), ownClock())
 	case errors.As(err, &name):
 		return fmt.Errorf("certificate is not for %s but for %s", host, forNames(name.Certificate))
 	case errors.As(err, &who):
@@ -80,11 +80,22 @@ func (t *trust) explain(err error, host string) error {
 	return nil
 }
 
-func validity(cert *x509.Certificate, now time.Time) string {
+// untimely says that a certificate isn't valid at this time.
+func untimely(cert *x509.Certificate, host string, now time.Time, mine clockState) error {
 	if now.Before(cert.NotBefore) {
-		return fmt.Sprintf("is not valid for another %s (from %s on)", days(cert.NotBefore.Sub(now)), cert.NotBefore.UTC().Format(time.RFC3339))
+		return early(fmt.Errorf("certificate of %s is not valid for another %s (from %s on)", host, days(cert.NotBefore.Sub(now)), cert.NotBefore.UTC().Format(time.RFC3339)), mine)
 	}
-	return fmt.Sprintf("expired %s ago (%s)", days(now.Sub(cert.NotAfter)), cert.NotAfter.UTC().Format(time.RFC3339))
+	return fmt.Errorf("certificate of %s expired %s ago (%s)", host, days(now.Sub(cert.NotAfter)), cert.NotAfter.UTC().Format(time.RFC3339))
+}
+
+// early makes a certificate that isn't valid yet the node's own fault where nobody keeps the node's clock right: servers
+// rarely show one that is too new, and a clock that is behind sees one wherever a certificate has just been renewed. One
+// that has expired stays the host's fault: many virtual machines have such a clock, and it is right all the same.
+func early(err error, mine clockState) error {
+	if mine == clockUnsynced {
+		return own("its own clock is not synchronised, and by that the %w", err)
+	}
+	return err
 }
 
 // days writes a span in the largest unit that fits.
