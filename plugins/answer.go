@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -45,6 +47,11 @@ func (w *web) noAnswer(ctx context.Context, err error) outcome {
 	}
 	if why := handshakeFailed(err); why != "" {
 		return fail("%s: the TLS handshake failed: %s", at, why)
+	}
+	if to, ok := strings.CutPrefix(err.Error(), "failed to parse Location header "); ok { // in the library's words, password and all
+		to, _ = strconv.QuotedPrefix(to)
+		to, _ = strconv.Unquote(to)
+		return fail("%s: redirect to what is no URL, %s", at, quote(withoutLogin(to)))
 	}
 	return fail("%s: no sign of %s: %s", at, stage, reason(err))
 }

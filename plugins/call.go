@@ -101,9 +101,9 @@ func (c *call) parse(args []string) error {
 func (c *call) parseHost() error {
 	switch args := c.flags.Args(); {
 	case len(args) > 1:
-		return fmt.Errorf("one host, please, not %s", quote(strings.Join(args, " ")))
+		return fmt.Errorf("one host, please, not %s", quote(withoutLogin(strings.Join(args, " "))))
 	case len(args) == 1 && c.host != "" && c.host != args[0]:
-		return fmt.Errorf("two hosts: %s and -H %s", quote(args[0]), quote(c.host))
+		return fmt.Errorf("two hosts: %s and -H %s", quote(withoutLogin(args[0])), quote(withoutLogin(c.host)))
 	case len(args) == 1:
 		c.host = args[0]
 	case c.host == "":
@@ -121,13 +121,13 @@ func validHost(s string) error {
 	case s == "":
 		return errors.New("the host is missing")
 	case strings.Contains(s, "/"):
-		return fmt.Errorf("%s: want a host name or an address, not a URL", quote(s))
+		return fmt.Errorf("%s: want a host name or an address, not a URL", quote(withoutLogin(s)))
 	case len(s) > maxHost:
 		return fmt.Errorf("host name of %d bytes: too long", len(s))
 	}
 	for _, r := range s {
 		if !strings.ContainsRune(".-:_%", r) && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') {
-			return fmt.Errorf("host %s: %q is not allowed; use letters, digits and . - : _", quote(s), r)
+			return fmt.Errorf("host %s: %q is not allowed; use letters, digits and . - : _", quote(withoutLogin(s)), r)
 		}
 	}
 	return nil

@@ -139,7 +139,7 @@ func (w *web) judge(ctx context.Context, resp *http.Response) outcome {
 	o := w.statuses.judge(resp.StatusCode)
 	o.text = fmt.Sprintf("%s answered %s", where(resp.Request.URL), quote(resp.Status))
 	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
-		o.text += " to " + quote(to)
+		o.text += " to " + quote(shownURL(to))
 		if len(w.statuses.ranges) == 0 {
 			o.exit = w.redirects.exit()
 		}

@@ -59,10 +59,10 @@ func (w *web) redirect(req *http.Request, via []*http.Request) error {
 	case !w.redirects.follows():
 		return http.ErrUseLastResponse
 	case uint(len(via)) > w.max:
-		return redirectError{fmt.Errorf("more than %d redirects, the last to %s", w.max, quote(req.URL.String()))}
+		return redirectError{fmt.Errorf("more than %d redirects, the last to %s", w.max, quote(shownURL(req.URL.String())))}
 	case w.redirects == "host" && !strings.EqualFold(req.URL.Hostname(), first.URL.Hostname()) &&
 		!strings.EqualFold(req.URL.Hostname(), hostOf(first)):
-		return redirectError{fmt.Errorf("redirect to another host, %s", quote(req.URL.String()))}
+		return redirectError{fmt.Errorf("redirect to another host, %s", quote(shownURL(req.URL.String())))}
 	}
 	if first.URL.Scheme == "https" && req.URL.Scheme != "https" {
 		req.Header.Del("Authorization") // a password that had TLS around it isn't for everybody on the way

@@ -83,7 +83,7 @@ func (w *web) firstPort() uint16 {
 func (w *web) request(ctx context.Context) (*http.Request, error) {
 	u, err := url.ParseRequestURI(w.path)
 	if err != nil || !strings.HasPrefix(w.path, "/") {
-		return nil, fmt.Errorf("path %s: want one that starts with /", quote(w.path))
+		return nil, fmt.Errorf("path %s: want one that starts with /", quote(withoutLogin(w.path)))
 	}
 	u.Scheme, u.Host = "http", w.call.host
 	if strings.Contains(u.Host, ":") {

@@ -3,6 +3,7 @@ package plugins
 import (
 	"errors"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -40,6 +41,32 @@ func secretFile(path string) (string, error) {
 		return "", own("the first line of %s is empty: a password should be there", path)
 	}
 	return line, nil
+}
+
+// withoutLogin is an argument as it may be shown, where a host or a path was wanted and a URL may have come: without what
+// is in front of its last @, as a password in a URL may have a / or an @ in it.
+func withoutLogin(s string) string {
+	scheme := ""
+	if before, _, ok := strings.Cut(s, "//"); ok && !strings.Contains(before, "@") {
+		scheme = before + "//"
+	}
+	if i := strings.LastIndex(s, "@"); i >= 0 {
+		return scheme + "…" + s[i:]
+	}
+	return s
+}
+
+// shownURL is a URL that a server named as it may be shown: without the password in it.
+func shownURL(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return withoutLogin(s)
+	case u.User == nil: // as it came
+		return s
+	}
+	u.User = url.User("…")
+	return strings.Replace(u.String(), u.User.String()+"@", "…@", 1)
 }
 
 // errBareSecret is what comes of a password among the arguments.
