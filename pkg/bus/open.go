@@ -179,6 +179,7 @@ func (b *Bus) connect(opts []nats.Option) error {
 		return fmt.Errorf("use the bus: %w", err)
 	}
 	b.nc, b.js = nc, js
+	b.distrust.conn.Store(nc)
 	return nil
 }
 
@@ -190,14 +191,26 @@ func (b *Bus) connOptions() []nats.Option {
 		nats.IgnoreAuthErrorAbort(),    // credentials may be put right while we wait
 		nats.IgnoreDiscoveredServers(), // the list we were given is the list
 		nats.ReconnectBufSize(-1),      // what is late is useless: fail instead of sending it later
-		nats.ConnectHandler(func(*nats.Conn) { b.reconnected("connected to the bus") }),
-		nats.ReconnectHandler(func(*nats.Conn) { b.reconnected("connected to the bus again") }),
+		nats.ConnectHandler(func(*nats.Conn) { b.connected("connected to the bus", b.distrust.failed.Load()) }),
+		nats.ReconnectHandler(func(*nats.Conn) { b.connected("connected to the bus again", true) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { b.failedToConnect(err) }),
 		nats.DisconnectErrHandler(b.disconnected),
 		nats.ErrorHandler(b.asyncError),
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 	}
 }
 
+// connected takes note of a connection. It is news to people if it comes after trouble of which they were told: a
+// client's, since a member's connection to itself is no matter of theirs.
+func (b *Bus) connected(what string, afterTrouble bool) {
+	b.distrust.over()
+	if afterTrouble && b.srv == nil {
+		b.log.Info().Msg(what)
+	}
+	b.reconnected(what)
+}
+
+// reconnected has everybody know that something may have been missed.
 func (b *Bus) reconnected(what string) {
 	b.log.Debug().Msg(what)
 	b.mu.Lock()

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,11 @@ func (b *Bus) Ready(ctx context.Context) error {
 // prepare makes one attempt at what Ready waits for.
 func (b *Bus) prepare(ctx context.Context) error {
 	if !b.nc.IsConnected() {
+		last := b.nc.LastError()
+		b.failedToConnect(last)
+		if why := cmp.Or(b.Refused(), last); why != nil {
+			return fmt.Errorf("not connected: %w", why)
+		}
 		return errors.New("not connected")
 	}
 	if b.o.Plain {

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -78,9 +79,31 @@ type distrust struct {
 	last atomic.Int64 // when
 	said atomic.Int64 // when it was told
 	why  atomic.Pointer[error]
+
+	failed atomic.Bool               // connecting failed before it succeeded for the first time
+	conn   atomic.Pointer[nats.Conn] // this process's; nil until it is made
 }
 
-// Refused is the last error by which a member and this process did not trust each other, nil if there was none.
+// over forgets the refusal: there is a connection.
+func (d *distrust) over() {
+	d.why.Store(nil)
+	d.last.Store(0)
+}
+
+// failedToConnect takes note of why a connection could not be made, nil if that is not known. As long as there never was one, the
+// client itself reports no refusal: what it says then is its last error only, which is looked at again and again.
+func (b *Bus) failedToConnect(err error) {
+	if err == nil || b.closing.Err() != nil {
+		return
+	}
+	b.distrust.failed.Store(true)
+	if trustError(err) {
+		b.refused(err)
+	}
+}
+
+// Refused is the last error by which a member and this process did not trust each other, nil if there was none since they
+// were connected last.
 func (b *Bus) Refused() error {
 	if why := b.distrust.why.Load(); why != nil {
 		return *why
@@ -93,6 +116,10 @@ func (b *Bus) Refused() error {
 func (b *Bus) refused(err error) {
 	var remedy string
 	switch {
+	case b.o.Creds == "" && b.o.Key == nil:
+		remedy = "they have a cluster key, and this process has neither that nor credentials: make some on a node (dmonitor creds), and set DMONITOR_BUS_CREDS to the file"
+	case b.o.Creds == "":
+		remedy = "the cluster key here isn't one that they accept: copy cluster.key from a node"
 	case errors.Is(err, key.ErrOtherKey):
 		remedy = "the credentials here are of another cluster, or of a cluster key that was changed"
 	case errors.Is(err, nats.ErrAuthExpired):
@@ -116,13 +143,18 @@ func (b *Bus) refused(err error) {
 	}
 }
 
-// trustError tells whether an error that came from a member is about who this process is.
+// trustError tells whether an error is about who this process is, or who the member is.
 func trustError(err error) bool {
-	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked)
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	return unknown || errors.Is(err, key.ErrOtherKey) ||
+		errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked)
 }
 
 // delay is how long to wait before all members are tried again.
 func (b *Bus) delay(int) time.Duration {
+	if nc := b.distrust.conn.Load(); nc != nil {
+		b.failedToConnect(nc.LastError())
+	}
 	wait := reconnectWait
 	if time.Since(time.Unix(0, b.distrust.last.Load())) < refusedWait {
 		wait = refusedWait

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,4 +78,65 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// A client that was never connected says why, and what to do, as loudly as one that was; and that it is over.
+func TestNeverConnectedSaysWhy(t *testing.T) {
+	t.Parallel()
+	ring := bustest.NewRing(t)
+	c := bustest.Keyed(t, func() *key.Ring { return ring })
+	put := func(path string, expires time.Time) {
+		t.Helper()
+		text, _, err := ring.Mint(events.CredentialProber, "tokyo-1", time.Now().Add(-2*time.Hour), expires)
+		must(t, err)
+		must(t, os.WriteFile(path+".new", text, 0o600))
+		must(t, os.Rename(path+".new", path))
+	}
+	for name, has := range map[string]struct {
+		creds bool
+		dead  string // a further member, which is away
+		says  string // the error
+	}{
+		"expired credentials":                     {true, "", "the credentials have expired, on "},
+		"expired, and another member is away":     {true, ",nats://127.0.0.1:1", "the credentials have expired, on "},
+		"no credentials":                          {false, "", "set DMONITOR_BUS_CREDS"},
+		"no credentials, another member is away":  {false, ",nats://127.0.0.1:1", "set DMONITOR_BUS_CREDS"},
+		"expired, and two other members are away": {true, ",nats://127.0.0.1:1,nats://127.0.0.1:2", "the credentials have expired, on "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log logBuffer
+			o := bus.Options{URL: c.Bus(0).ClientURL() + has.dead, Plain: true, Node: "tokyo-1", Log: zerolog.New(&log).Level(zerolog.InfoLevel)}
+			if has.creds {
+				o.Creds = filepath.Join(t.TempDir(), "creds")
+				put(o.Creds, time.Now().Add(-time.Hour))
+			}
+			b, err := bus.Open(within(t), o)
+			must(t, err)
+			t.Cleanup(func() { must(t, b.Close(within(t))) })
+			ready := make(chan error, 1)
+			ctx, stop := context.WithCancel(within(t))
+			go func() { ready <- b.Ready(ctx) }()
+			eventually(t, "an error with the remedy", func() bool {
+				return strings.Contains(log.String(), `"level":"error"`) && strings.Contains(log.String(), has.says)
+			})
+			if !has.creds {
+				stop()
+				<-ready
+				if err := b.Ready(ctx); err == nil || !strings.Contains(err.Error(), "not connected: ") || !strings.Contains(err.Error(), "unknown authority") {
+					t.Errorf("ready: %v, want why it isn't connected", err)
+				}
+				return
+			}
+			defer stop()
+			put(o.Creds, time.Time{})
+			must(t, <-ready)
+			eventually(t, "that it is connected", func() bool {
+				return strings.Contains(log.String(), `"level":"info","message":"connected to the bus"`) && b.Refused() == nil
+			})
+			if n := strings.Count(log.String(), "don't trust each other"); n != 1 {
+				t.Errorf("logged %d times:\n%s", n, log.String())
+			}
+		})
+	}
 }
