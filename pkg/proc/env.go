@@ -48,8 +48,8 @@ type Env struct {
 	Grace        time.Duration `env:"GRACE" envDefault:"30s" help:"how long checks have to be blind before the operators are told; twice that for a node that fell silent, 20 times for one that said goodbye, 1.5 times for a majority that is away"`
 	Plugins      []string      `env:"PLUGINS" help:"further plugin folders, as /a,/b; looked into after <config>/plugins"`
 	Concurrency  int           `env:"CONCURRENCY" help:"plugins that may run at once on this node (default: see docs)"`
-	PluginMemory int           `env:"PLUGIN_MEMORY" envDefault:"1024" help:"MiB of memory that each process of a plugin may take; 0: any"`
-	PluginProcs  int           `env:"PLUGIN_PROCESSES" envDefault:"1024" help:"processes and threads that plugins may have together; 0: any"`
+	PluginMemory *int          `env:"PLUGIN_MEMORY" help:"MiB of memory that each process of a plugin may take; 0: any (default: a 16th of the machine's, but 1024 at least)"`
+	PluginProcs  *int          `env:"PLUGIN_PROCESSES" help:"processes and threads that plugins may have together; 0: any (default: 32 for each that may run at once, but 1024 at least)"`
 	HTTPListen   string        `env:"HTTP_LISTEN" envDefault:"127.0.0.1:8080" help:"address of /metrics and /healthz; off: none"`
 	LogLevel     string        `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat    string        `env:"LOG_FORMAT" envDefault:"auto" help:"json, console, or auto: console on a terminal"`
@@ -122,11 +122,11 @@ func (e *Env) validate(unread []string) []error {
 	if e.Concurrency < 0 {
 		fail("CONCURRENCY", "%d: want 1 or more", e.Concurrency)
 	}
-	if e.PluginMemory < 0 {
-		fail("PLUGIN_MEMORY", "%d: want 1 or more, in MiB, or 0 for no limit", e.PluginMemory)
+	if m := e.PluginMemory; m != nil && *m < 0 {
+		fail("PLUGIN_MEMORY", "%d: want 1 or more, in MiB, or 0 for no limit", *m)
 	}
-	if e.PluginProcs < 0 {
-		fail("PLUGIN_PROCESSES", "%d: want 1 or more, or 0 for no limit", e.PluginProcs)
+	if n := e.PluginProcs; n != nil && *n < 0 {
+		fail("PLUGIN_PROCESSES", "%d: want 1 or more, or 0 for no limit", *n)
 	}
 	for i, n := range e.Nodes {
 		var err error
@@ -240,6 +240,9 @@ func explain(vars map[string]string, err error) (errs []error, unread []string) 
 }
 
 func kind(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer { // a setting of which it counts whether it is set
+		t = t.Elem()
+	}
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "a duration such as 30s or 5m"

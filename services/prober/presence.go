@@ -30,7 +30,8 @@ func (p *Prober) sayPresence(ctx context.Context) {
 	}
 }
 
-// leave says the last word. Without it the others would wait for five silent seconds.
+// leave says the last word. Without it the others would wait for five silent seconds. Who gives up a name to another
+// process doesn't say it: the node is still there.
 func (p *Prober) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
@@ -69,7 +70,7 @@ func (p *Prober) hear(pr events.Presence, giveUp context.CancelCauseFunc) {
 	yield, err := p.claim.heard(pr, time.Now())
 	if err != nil {
 		p.rare.rival.Error().Err(err).Str("site", pr.Site).
-			Msg("their votes hide each other's; give one of them another DMONITOR_NODE")
+			Msg("their votes hide each other's; give one of them another DMONITOR_NODE or, if it has credentials, credentials of another name")
 	}
 	if yield {
 		giveUp(err)

@@ -57,7 +57,7 @@ type Options struct {
 	Site        string         // the node's name if empty
 	PluginDirs  []string       // see PluginDirs
 	Concurrency int            // jobs that run at once, DefaultConcurrency if 0; confirmations may take a quarter more
-	Limits      *plugin.Limits // of every plugin, plugin.DefaultLimits if nil
+	Limits      *plugin.Limits // of every plugin, the default ones if nil
 	Version     string         // of dmonitor
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // where what is counted is registered, once; nil: nowhere
@@ -95,11 +95,12 @@ func New(o Options) (*Prober, error) {
 	if o.Site == "" {
 		o.Site = o.Node
 	}
-	if o.Limits == nil {
-		o.Limits = &plugin.DefaultLimits
-	}
 	if o.Concurrency == 0 {
 		o.Concurrency = DefaultConcurrency
+	}
+	if o.Limits == nil {
+		limits := defaultLimits(o.Concurrency, plugin.MachineMemory())
+		o.Limits = &limits
 	}
 	switch {
 	case o.Bus == nil:
@@ -119,7 +120,7 @@ func New(o Options) (*Prober, error) {
 		rare:  newTroubles(o.Log),
 		claim: claim{instance: first.Instance}, again: testAgain,
 		queue: queue{
-			slots: o.Concurrency, reserve: max(1, o.Concurrency/4),
+			slots: o.Concurrency, reserve: reserve(o.Concurrency),
 			most: maxWaiting, mostBytes: maxWaitingBytes, known: newMemory(),
 		},
 	}

@@ -85,10 +85,31 @@ func (b *safeBuffer) String() string {
 	return b.buf.String()
 }
 
-// TestDefaultLimits: what the environment says by default is what package plugin says.
-func TestDefaultLimits(t *testing.T) {
-	e, err := proc.Load(nil, "here")
-	if err != nil || Limits(&e) != plugin.DefaultLimits {
-		t.Errorf("%+v, %v: want %+v", Limits(&e), err, plugin.DefaultLimits)
+// TestLimits: the defaults grow with the machine and with what runs at once; what the environment says is taken, 0 too.
+func TestLimits(t *testing.T) {
+	for _, c := range []struct {
+		environ           []string
+		gib               uint64
+		memory, processes uint64
+	}{
+		{nil, 0, 1 << 30, 32 * 80},
+		{nil, 16, 1 << 30, 32 * 80},
+		{nil, 64, 4 << 30, 32 * 80}, // a Java runtime takes 1 GiB there at once
+		{[]string{"DMONITOR_CONCURRENCY=200"}, 1, 1 << 30, 32 * 250},
+		{[]string{"DMONITOR_CONCURRENCY=1"}, 1, 1 << 30, 1024},
+		{[]string{"DMONITOR_CONCURRENCY=200", "DMONITOR_PLUGIN_MEMORY=100", "DMONITOR_PLUGIN_PROCESSES=50"}, 64, 100 << 20, 50},
+		{[]string{"DMONITOR_PLUGIN_MEMORY=0", "DMONITOR_PLUGIN_PROCESSES=0"}, 64, 0, 0},
+	} {
+		e, err := proc.Load(c.environ, "here")
+		if got := Limits(&e, c.gib<<30); err != nil || got.Memory != c.memory || got.Processes != c.processes || got.Files != 1024 {
+			t.Errorf("%v, %d GiB: %+v, %v", c.environ, c.gib, got, err)
+		}
+	}
+	p, err := New(Options{Bus: bustest.New(t, 1).Bus(0), Node: "n", PluginDirs: []string{"/"}, Concurrency: 200})
+	if err != nil || p.o.Limits.Processes != 32*250 {
+		t.Errorf("%v: by default %+v", err, p.o.Limits)
+	}
+	if plugin.MachineMemory() < 1<<26 {
+		t.Errorf("this machine has %d bytes of memory", plugin.MachineMemory())
 	}
 }

@@ -15,8 +15,9 @@ import (
 // of them but those that dmonitor has itself. What bounds all plugins together is the service manager's part (TasksMax,
 // MemoryMax).
 type Limits struct {
-	// Memory is how many bytes a process may have to itself and write to (RLIMIT_DATA). Address space that is only
-	// reserved doesn't count, as runtimes such as Java's and Go's reserve more than any machine has.
+	// Memory is how many bytes a process may have to itself and may write to (RLIMIT_DATA), be it touched or not; the stacks
+	// of threads are among them. What is reserved without the right to write to it doesn't count (mmap(2), PROT_NONE): runtimes
+	// such as Java's and Go's reserve more than any machine has.
 	Memory uint64
 	// Processes is how many processes and threads dmonitor's user may have more than when they were counted last: at the
 	// start, and every ten minutes. The kernel counts by user (RLIMIT_NPROC), so all plugins share it; it doesn't count
@@ -28,9 +29,18 @@ type Limits struct {
 	FileSize uint64
 }
 
-// DefaultLimits leave room for what people write plugins in. Measured: a plugin in Perl or Python has 5 to 40 MB, one that
-// starts a Java or Go runtime 100 to 200 MB. 1,024 open files is what Unix systems give a program by custom.
-var DefaultLimits = Limits{Memory: 1 << 30, Processes: 1024, Files: 1024, FileSize: 256 << 20}
+// DefaultLimits leave room for what people write plugins in, on a machine that has this many bytes of memory (0: unknown), where
+// this many plugins run at once.
+//
+// Measured: a plugin in Perl or Python has 5 to 40 MB, one that starts a Java or Go runtime 100 to 200 MB. But Java's asks
+// for as much as a 64th of the machine's memory when it starts (its InitialRAMPercentage), and more for itself; a sixteenth
+// is four times that. A plugin has one to four processes, one with a Java runtime some thirty threads on a machine with
+// many processors. 1,024 open files is what Unix systems give a program by custom.
+func DefaultLimits(memory uint64, atOnce int) Limits {
+	return Limits{
+		Memory: max(1<<30, memory/16), Processes: max(1024, 32*uint64(max(0, atOnce))), Files: 1024, FileSize: 256 << 20,
+	}
+}
 
 // Signs, in the words of the C library and the usual interpreters, that a process was refused something. LANG is set, so
 // the words are English.

@@ -62,6 +62,15 @@ func newCage(l Limits) *cage {
 // The number is the kernel's PROC_PID_INIT_INO (include/linux/proc_ns.h).
 func seesAll(space string) bool { return space == "pid:[4026531836]" }
 
+// MachineMemory is how many bytes of memory this machine has; 0 if it doesn't say.
+func MachineMemory() uint64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return uint64(info.Totalram) * uint64(info.Unit) //nolint:unconvert // they are narrower on other processors
+}
+
 // highest is the highest limit that this process may set.
 func highest(resource int) uint64 {
 	var own unix.Rlimit

@@ -56,8 +56,6 @@ func perform(act string) int {
 		return beTested(os.Args[1])
 	case "bombed":
 		return beBombed(os.Args[1])
-	case "counted":
-		fmt.Println(newCage(Limits{Processes: 100}).procs.Load() > 0)
 	case "opener":
 		return openMany()
 	}

@@ -59,7 +59,7 @@ func BenchmarkRunner(b *testing.B) {
 		{"C loop", cLoop(filepath.Join(dir, "loop"))},
 		{"os/exec", goLoop(osExec)},
 		{"no limits", goLoop(prober(b, dir, plugin.Limits{}))},
-		{"prober", goLoop(prober(b, dir, plugin.DefaultLimits))},
+		{"prober", goLoop(prober(b, dir, plugin.DefaultLimits(0, 0)))},
 	}
 	costs := table{}
 	for b.Loop() {
