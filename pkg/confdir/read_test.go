@@ -164,7 +164,7 @@ hosts.d/www.example.com/ssh:3: timeout: "5 parsecs" is no duration; write for ex
 hosts.d/www.example.com/ssh.bak: test name "ssh.bak": '.' is not allowed; use lower-case letters, digits and - _; a test's file has no extension; rename or remove it
 nodes.txt:2: "b c": want one node a line
 revoke.d: not read; did you mean revoked.d?
-revoked.d/agent.tokyo-1: kind of credential "agent": want one of [prober reader operator]
+revoked.d/agent.tokyo-1: kind of credential "agent": want one of prober, reader, operator
 revoked.d/node.tokyo-1: credentials of nodes can't be revoked: who has the cluster key makes another; change the key
 revoked.d/prober.tokyo-1:1: before: "yesterday" is no moment; write for example 2026-03-14T12:00:00Z
 revoked.d/prober.tokyo.example.com: node name "tokyo.example.com": '.' is not allowed; use lower-case letters, digits and -

@@ -147,7 +147,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"so does one in another case", subject, change(`"node":"frankfurt-1"`, `"node":"frankfurt-1","NODE":"tokyo-1"`), "", events.ErrSubject},
 		{"bad node", subject, change(`"node":"frankfurt-1"`, `"node":"../x"`), `node name "../x": '.' is not allowed`, nil},
 		{"bad site", subject, change(`"site":"frankfurt"`, `"site":"a.b"`), `site name "a.b": '.' is not allowed`, nil},
-		{"bad status", subject, change(`"status":"fail"`, `"status":"broken"`), `status "broken": want one of [ok warning fail timeout unknown]`, nil},
+		{"bad status", subject, change(`"status":"fail"`, `"status":"broken"`), `status "broken": want one of ok, warning, fail, timeout, unknown`, nil},
 		{"year 0", subject, change(`2026-03-14T12:00:00.08Z`, `0000-03-14T12:00:00Z`), "started: year 0, want 1 to 9999", nil},
 		{"year 10000 in UTC", subject, change(`2026-03-14T12:00:00.08Z`, `9999-12-31T23:59:59-23:00`), "started: year 10000, want 1 to 9999", nil},
 		{"huge number", subject, change(`51.2`, `1e999`), "cannot unmarshal number", nil},

@@ -78,7 +78,7 @@ func TestValidate(t *testing.T) {
 		`edited: year 10000, want 1 to 9999`:                          recipient(func(m *events.Recipient) { m.Edited = never }),
 
 		`revoked: kind of credential is empty`:                   revoked(func(m *events.Revocation) { m.Kind = "" }),
-		`revoked: name of a later-kind is empty`:                 revoked(func(m *events.Revocation) { m.Kind, m.Name = "later-kind", "" }),
+		`revoked: later-kind's name is empty`:                    revoked(func(m *events.Revocation) { m.Kind, m.Name = "later-kind", "" }),
 		`revoked: before is missing`:                             revoked(func(m *events.Revocation) { m.Before = time.Time{} }),
 		`revoked: before: year 10000, want 1 to 9999`:            revoked(func(m *events.Revocation) { m.Before = never }),
 		`revoked: because: 1025 bytes, at most 1024 are allowed`: revoked(func(m *events.Revocation) { m.Because = strings.Repeat("x", 1025) }),
@@ -95,7 +95,7 @@ func TestValidate(t *testing.T) {
 		`event: version 0: want 1 to 1`:                              notice(func(m *events.Notice) { m.Outage.V = 0 }),
 		`created: year 10000, want 1 to 9999`:                        notice(func(m *events.Notice) { m.Created = never }),
 
-		`outcome "lost": want one of [sent failed]`: delivery(func(m *events.Delivery) { m.Outcome = "lost" }),
+		`outcome "lost": want one of sent, failed`:                    delivery(func(m *events.Delivery) { m.Outcome = "lost" }),
 		`notice is empty`:                                             delivery(func(m *events.Delivery) { m.Notice = "" }),
 		`notice "a.b": not one subject token`:                         delivery(func(m *events.Delivery) { m.Notice = "a.b" }),
 		`notice ">": not one subject token`:                           delivery(func(m *events.Delivery) { m.Notice = ">" }),

@@ -3,6 +3,7 @@ package events
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Status is what one run of a plugin found.
@@ -86,5 +87,9 @@ func oneOf[T ~string](what string, v T, all []T) error {
 	if slices.Contains(all, v) {
 		return nil
 	}
-	return fmt.Errorf("%s %q: want one of %v", what, clip(string(v)), all)
+	names := make([]string, len(all))
+	for i, known := range all {
+		names[i] = string(known)
+	}
+	return fmt.Errorf("%s %q: want one of %s", what, clip(string(v)), strings.Join(names, ", "))
 }

@@ -29,7 +29,7 @@ func (r *Revocation) Validate() error {
 	if err := validateWord("kind of credential", string(r.Kind), MaxNodeLen, false); err != nil {
 		return err
 	}
-	if err := validateWord(fmt.Sprintf("name of a %s", r.Kind), r.Name, MaxNodeLen, false); err != nil {
+	if err := validateWord(fmt.Sprintf("%s's name", r.Kind), r.Name, MaxNodeLen, false); err != nil {
 		return err
 	}
 	if r.Before.IsZero() {

@@ -31,7 +31,7 @@ func ValidateCredential(kind CredentialKind, name string) error {
 	if kind == CredentialNode || kind == CredentialProber {
 		return ValidateNode(name)
 	}
-	return validateWord(fmt.Sprintf("name of a %s", kind), name, MaxNodeLen, false)
+	return validateWord(fmt.Sprintf("%s's name", kind), name, MaxNodeLen, false)
 }
 
 // Subjects on which members are asked, and answer.

@@ -13,7 +13,7 @@ func TestTroubleValidate(t *testing.T) {
 	node := func(change func(*events.Trouble)) *events.Trouble { m := sampleNodeBack(); change(m); return m }
 	for want, m := range map[string]*events.Trouble{
 		`event "": not an event this program knows`:                                   blind(func(m *events.Trouble) { m.Event = "" }),
-		`kind "": want one of [blind node majority]: not an event this program knows`: blind(func(m *events.Trouble) { m.Kind = "" }),
+		`kind "": want one of blind, node, majority: not an event this program knows`: blind(func(m *events.Trouble) { m.Kind = "" }),
 		`node "fra": kind blind is about no single node`:                              blind(func(m *events.Trouble) { m.Node = "fra" }),
 		`node name is empty`: node(func(m *events.Trouble) { m.Node = "" }),
 		`trouble is empty`:   node(func(m *events.Trouble) { m.Trouble = "" }),

@@ -91,10 +91,10 @@ func TestMint(t *testing.T) {
 		expires time.Time
 		want    string
 	}{
-		{"agent", "a", time.Time{}, `make a credential: kind of credential "agent": want one of [node prober reader operator]`},
+		{"agent", "a", time.Time{}, `make a credential: kind of credential "agent": want one of node, prober, reader, operator`},
 		{"prober", "a.b", time.Time{}, `make a credential: node name "a.b": '.' is not allowed; use lower-case letters, digits and -`},
-		{"reader", "*", time.Time{}, `make a credential: name of a reader "*": '*' is not allowed; use lower-case letters, digits and -`},
-		{"operator", "", time.Time{}, `make a credential: name of a operator is empty`},
+		{"reader", "*", time.Time{}, `make a credential: reader's name "*": '*' is not allowed; use lower-case letters, digits and -`},
+		{"operator", "", time.Time{}, `make a credential: operator's name is empty`},
 		{"prober", "a", time.Unix(1e9, 0), `make a credential: it would expire at 2001-09-09T01:46:40Z, which is past`},
 	} {
 		if file, _, err := r.Mint(c.kind, c.name, time.Now(), c.expires); err == nil || err.Error() != c.want || file != nil {
