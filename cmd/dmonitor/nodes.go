@@ -202,11 +202,12 @@ func (c forgetCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	there := hintError{
+		fmt.Errorf("forget node %s: it is there, and would say the same again at once", c.Node),
+		"stop dmonitor on that host first; to have only its checks gone, empty its hosts.d",
+	}
 	if slices.ContainsFunc(v.Nodes, func(r nodeRow) bool { return r.Node == c.Node && r.Here }) {
-		return hintError{
-			fmt.Errorf("forget node %s: it is there, and would say the same again at once", c.Node),
-			"stop dmonitor on that host first; to have only its checks gone, empty its hosts.d",
-		}
+		return there
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, askTimeout)
 	defer cancel()
@@ -218,8 +219,10 @@ func (c forgetCmd) Run(a *app) error {
 	case errors.Is(err, bus.ErrNotFound):
 		return hintError{
 			fmt.Errorf("forget node %s: nothing of its directory is known", c.Node),
-			"dmonitor nodes lists those that are gone and still count",
+			"it isn't missed (yet): dmonitor status names those that are; forget it then",
 		}
+	case errors.Is(err, bus.ErrThere): // it came back meanwhile
+		return there
 	case err != nil:
 		return hintError{err, "the log of the bus can't be written: do most of the members in nodes.txt run?"}
 	case done.Dropped == nil:

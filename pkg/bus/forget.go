@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,13 @@ import (
 	"github.com/dmonitor/dmonitor/pkg/events"
 )
 
+// listenThere is how long a node gets to say that it is there before it is forgotten for an operator: each says so every
+// second, twice in this time.
+const listenThere = 2 * events.PresenceInterval
+
+// ErrThere is Forget's, for operators, if the node is there: it is not gone, and what it said counts.
+var ErrThere = errors.New("it is there, so it can't be forgotten")
+
 // Forgotten is what became of a node that is gone for good.
 type Forgotten struct {
 	Dropped *events.Contribution // what its directory said; nil if there was nothing
@@ -20,7 +28,9 @@ type Forgotten struct {
 }
 
 // Forget ends that a node is missed, and takes away what its directory said. It returns ErrNotFound if there was neither. A
-// scheduler that runs on that node writes it again. Operators, who may not write, have a member do it.
+// scheduler that runs on that node writes it again. Operators, who may not write, have a member do it, which takes two
+// seconds more: it refuses with ErrThere if the node answers or is heard, because an operator could switch off the looking, and
+// let in who was shut out, by having the nodes forgotten that order it.
 func (b *Bus) Forget(ctx context.Context, node string) (Forgotten, error) {
 	if err := events.ValidateNode(node); err != nil {
 		return Forgotten{}, err
@@ -93,6 +103,7 @@ type forgotten struct {
 	Dropped json.RawMessage `json:"dropped,omitempty"` // the contribution
 	Missed  bool            `json:"missed,omitempty"`
 	Nothing bool            `json:"nothing,omitempty"` // there was neither
+	There   bool            `json:"there,omitempty"`   // the node is not gone
 	Error   string          `json:"error,omitempty"`
 }
 
@@ -112,6 +123,8 @@ func (b *Bus) askForget(ctx context.Context, node string) (Forgotten, error) {
 	switch {
 	case f.Nothing:
 		return out, fmt.Errorf("have the node %s forgotten: %w", node, ErrNotFound)
+	case f.There:
+		return out, fmt.Errorf("have the node %s forgotten: %w", node, ErrThere)
 	case f.Error != "":
 		return out, fmt.Errorf("have the node %s forgotten: %s", node, events.CleanText(f.Error, events.MaxReason))
 	case len(f.Dropped) == 0:
@@ -135,13 +148,20 @@ func (b *Bus) answerForget() error {
 }
 
 func (b *Bus) forget(msg *nats.Msg, node string) {
-	ctx, stop := context.WithTimeout(b.closing, callWait)
+	ctx, stop := context.WithTimeout(b.closing, callWait+listenThere)
 	defer stop()
-	done, err := b.Forget(ctx, node)
+	var done Forgotten
+	err := b.gone(ctx, node)
+	if err == nil {
+		done, err = b.Forget(ctx, node)
+	}
 	f := forgotten{Missed: done.Missed}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		f.Nothing = true
+	case errors.Is(err, ErrThere):
+		f.There, f.Error = true, err.Error() // older programs know the words only
+		b.log.Warn().Msgf("an operator wanted the node %s forgotten: it is there, so it is not", node)
 	case err != nil:
 		f.Error = err.Error()
 	default:
@@ -156,5 +176,40 @@ func (b *Bus) forget(msg *nats.Msg, node string) {
 	}
 	if err != nil && b.closing.Err() == nil {
 		b.log.Debug().Err(err).Msg("can't answer who wanted a node forgotten")
+	}
+}
+
+// gone returns ErrThere if a node answers as a member, or is heard to look, within listenThere.
+func (b *Bus) gone(ctx context.Context, node string) error {
+	if err := events.ValidateNode(node); err != nil {
+		return err
+	}
+	heard := make(chan struct{}, 1)
+	sub, err := b.subscribe(events.PresenceSubject(node), func(msg *nats.Msg) error {
+		p, err := events.Decode[events.Presence](msg.Subject, msg.Data)
+		if err != nil || !p.Leaving { // what can't be read is of a newer version, say: somebody is there
+			select {
+			case heard <- struct{}{}:
+			default:
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("listen whether the node %s is there: %w", node, err)
+	}
+	defer sub.Stop()
+	over := time.NewTimer(listenThere)
+	defer over.Stop()
+	if slices.ContainsFunc(b.words(ctx, maxMembers), named(node)) {
+		return ErrThere
+	}
+	select {
+	case <-heard:
+		return ErrThere
+	case <-over.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

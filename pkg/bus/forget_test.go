@@ -1,10 +1,16 @@
 package bus_test
 
 import (
+	"encoding/json"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/dmonitor/dmonitor/pkg/bus"
+	"github.com/dmonitor/dmonitor/pkg/bus/bustest"
 	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/pkg/key"
 )
@@ -72,5 +78,70 @@ func TestForget(t *testing.T) {
 		if _, err := b.Forget(within(t), "*"); err == nil {
 			t.Errorf("%s: all at once", name)
 		}
+	}
+}
+
+// An operator's request can't have a node forgotten that is there, whatever program sends it: neither a member nor one that
+// only looks. What they contributed stays. One that says goodbye is gone.
+func TestWhoIsThereIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	ring := bustest.NewRing(t)
+	member := aloneWithKey(t, ring) // n0
+	inbox := nats.CustomInboxPrefix(events.InboxPrefix(events.CredentialOperator, "ann"))
+	operator := connectCreds(t, member, mint(t, ring, events.CredentialOperator, "ann"), inbox)
+	leaving := atomic.Bool{}
+	stop := make(chan struct{})
+	said := make(chan error, 1)
+	go func() {
+		for tick := time.NewTicker(events.PresenceInterval / 4); ; {
+			select {
+			case <-stop:
+				said <- nil
+				return
+			case <-tick.C:
+				err := member.Publish(&events.Presence{
+					Node: "far", Site: "far", Version: "v1", Instance: "one", Plugins: []string{"ssh"}, Leaving: leaving.Load(),
+				})
+				if err != nil {
+					said <- err
+					return
+				}
+			}
+		}
+	}()
+	defer func() { close(stop); must(t, <-said) }()
+	type answer struct {
+		There, Nothing bool
+		Dropped        json.RawMessage
+		Error          string
+	}
+	request := func(node string) (a answer) {
+		t.Helper()
+		msg, err := operator.RequestWithContext(within(t), events.SubjectForget+node, nil)
+		must(t, err)
+		must(t, json.Unmarshal(msg.Data, &a))
+		return a
+	}
+	for _, node := range []string{"n0", "far"} {
+		must(t, member.PutContribution(within(t), contribution(node, node+".example.com")))
+		if a := request(node); !a.There || a.Error == "" || a.Dropped != nil {
+			t.Errorf("%s is there: %+v", node, a)
+		}
+	}
+	all, err := member.Contributions(within(t))
+	must(t, err)
+	if len(all) != 2 {
+		t.Errorf("%d contributions are left of two", len(all))
+	}
+	tool, err := bus.Open(within(t), bus.Options{URL: member.ClientURL(), Node: "ann", Key: fixed(ring), Kind: events.CredentialOperator})
+	must(t, err)
+	defer func() { _ = tool.Close(within(t)) }()
+	if _, err := tool.Forget(within(t), "far"); !errors.Is(err, bus.ErrThere) {
+		t.Errorf("by the API: %v", err)
+	}
+	leaving.Store(true)
+	eventually(t, "what says goodbye is forgotten", func() bool { return request("far").Dropped != nil })
+	if a := request("*"); a.Error == "" {
+		t.Errorf("all at once: %+v", a)
 	}
 }

@@ -20,7 +20,8 @@ const (
 	tellAfter = 8 * time.Second
 	tellEvery = 10 * time.Minute
 	// missedAfter is how long the bus may have something else in this node's name before it is written anew; doubled from
-	// time to time, up to lastMissed, because two nodes that claim one name would go on for ever.
+	// time to time, up to lastMissed, because two nodes that claim one name would go on for ever. What is not there at all is
+	// written at once: nobody takes it away twice in a quarrel, and meanwhile nobody looks, and who was shut out comes in.
 	missedAfter = 5 * time.Second
 	lastMissed  = 10 * time.Minute
 )
@@ -108,10 +109,13 @@ func (c *contributor) run(ctx context.Context) error {
 			c.want, c.retry, c.missed = &r, firstRetry, missedAfter
 		case <-retry.C:
 		case <-missing:
-			c.log.Warn().Msg("the bus has something else in this node's name than it was given: telling it again")
-			c.force, missing, c.missed = true, nil, min(2*c.missed, lastMissed)
+			if missing = nil; !c.taken(ctx) {
+				c.log.Warn().Msg("the bus has something else in this node's name than it was given: telling it again")
+				c.force, c.missed = true, min(2*c.missed, lastMissed)
+			}
 		case cat := <-c.catalogs:
-			c.catalog, due = &cat, false
+			c.catalog = &cat
+			due = c.taken(ctx)
 		}
 		if due && c.want != nil {
 			retry.Stop()
@@ -132,6 +136,21 @@ func (c *contributor) run(ctx context.Context) error {
 			missing = time.After(c.missed)
 		}
 	}
+}
+
+// taken tells whether the bus has nothing any more in this node's name, and then has it written again.
+func (c *contributor) taken(ctx context.Context) bool {
+	if c.stored == nil || reflects(*c.catalog, *c.stored) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	if has, err := c.onShelf(ctx); err != nil || has != nil { // can't be read: then as if it had something else
+		return false
+	}
+	c.log.Warn().Msg("what this node had told the bus was taken away: telling it again")
+	c.force, c.retry = true, firstRetry
+	return true
 }
 
 // tell logs that the bus can't be told.

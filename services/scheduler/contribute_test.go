@@ -222,8 +222,8 @@ func TestContributeRetries(t *testing.T) {
 	})
 }
 
-// TestContributeLost: if the bus loses what it was given, it is given it again; and if somebody else writes in this
-// node's name, less and less often.
+// TestContributeLost: if the bus loses what it was given, it is given it again, at once and each time; and if somebody else
+// writes in this node's name, less and less often.
 func TestContributeLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -244,11 +244,30 @@ func TestContributeLost(t *testing.T) {
 		synctest.Wait()
 		b.wants("another node's newer edit is none of our business", "a b", 0)
 
+		for range 5 { // as often as somebody has it forgotten
+			delete(b.has, "tokyo")
+			together()
+			b.wants("it was taken away", "a b", 1)
+			together()
+			b.wants("and is there again", "a b", 0)
+		}
 		delete(b.has, "tokyo")
+		b.fail = errors.New("no majority")
+		b.check(events.Merge([]events.Contribution{b.has["paris"]}))
+		time.Sleep(missedAfter)
+		synctest.Wait()
+		b.mu.Lock()
+		b.fail, b.puts = nil, nil
+		b.mu.Unlock()
+		time.Sleep(missedAfter)
+		synctest.Wait()
+		b.wants("it was taken away while nobody could tell", "a b", 1)
+
+		b.has["tokyo"] = contribution("tokyo", "somebody")
 		together()
 		time.Sleep(missedAfter - 1)
 		synctest.Wait()
-		b.wants("it may come by itself", "", 0)
+		b.wants("what is wrong may come right by itself", "somebody", 0)
 		b.mu.Lock()
 		b.has["tokyo"] = contribution("tokyo", "a", "b")
 		b.mu.Unlock()
