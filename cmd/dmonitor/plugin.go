@@ -54,6 +54,13 @@ type pluginCmd struct {
 	JSON bool     `name:"json" help:"Print as JSON."`
 }
 
+// Help is shown under the command's flags.
+func (pluginCmd) Help() string {
+	return "What a plugin can do it says itself, after --, which keeps its options from being taken for those of dmonitor:\n\n" +
+		"    dmonitor plugin https www.example.com -- --help"
+}
+
+// Run runs a plugin as the prober would.
 func (c pluginCmd) Run(a *app) error {
 	e, err := a.env()
 	if err != nil {
@@ -73,7 +80,7 @@ func (c pluginCmd) Run(a *app) error {
 		return err
 	}
 	runner, err := plugin.NewRunner(plugin.Options{
-		Dirs: prober.PluginDirs(e.Config, append(e.Plugins, further...)...), Node: e.Node, Limits: prober.Limits(&e),
+		Dirs: prober.PluginDirs(e.Config, append(e.Plugins, further...)...), Node: e.Node, Limits: prober.Limits(&e, plugin.MachineMemory()),
 	})
 	if err != nil {
 		return err

@@ -142,3 +142,16 @@ func TestDmonitorPages(t *testing.T) {
 		}
 	}
 }
+
+// TestPluginArguments: both pages that name the command say how arguments get to the plugin, as its --help does.
+func TestPluginArguments(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"../../packaging/man/dmonitor.8.md": "**plugin** *TEST* *HOST* [**--** *ARGS*]\n",
+		pluginsPage:                         "**dmonitor plugin** *TEST* *HOST* [**--** *ARGS*]\n",
+	} {
+		if page, err := os.ReadFile(path); err != nil || !strings.Contains(string(page), want) {
+			t.Errorf("%s: %v; want %q", path, err, want)
+		}
+	}
+}
