@@ -3,9 +3,11 @@ package plugins
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"slices"
 	"strconv"
@@ -147,6 +149,10 @@ func (m *mysql) config(conn net.Conn) (*driverof.Config, error) {
 	conf.Net, conf.Addr = "tcp", net.JoinHostPort(m.call.host, strconv.Itoa(int(m.port)))
 	conf.Logger = &driverof.NopLogger{}
 	conf.AllowCleartextPasswords = m.login.mayTell(conn, m.tls.asked()) == nil
+	if m.guarded(conn) {
+		driverof.RegisterServerPubKey(noKey, &rsa.PublicKey{N: big.NewInt(1), E: 65537})
+		conf.ServerPubKey = noKey
+	}
 	conf.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if end, ok := ctx.Deadline(); ok {
 			_ = conn.SetDeadline(end) // fails only on a closed connection, and then the next read says so
@@ -160,6 +166,17 @@ func (m *mysql) config(conn net.Conn) (*driverof.Config, error) {
 		}
 	}
 	return conf, nil
+}
+
+// noKey names a key that nothing can be encrypted with. Without TLS, caching_sha2_password and sha256_password have the
+// password encrypted with a key of the server's, which the driver takes from whoever is at the other end of the connection:
+// somebody in between could send one, and read the password. So the driver is told that it knows the server's key, and to
+// encrypt with that one ends in an error.
+const noKey = "none"
+
+// guarded tells whether there is a password that others on the way must not get at.
+func (m *mysql) guarded(conn net.Conn) bool {
+	return m.login.given() && m.login.mayTell(conn, m.tls.asked()) != nil
 }
 
 func connect(ctx context.Context, connector driver.Connector) (conn driver.Conn, err error) {
@@ -199,6 +216,8 @@ func (m *mysql) broke(ctx context.Context, when, version string, err error) outc
 		return fail("%s has no TLS", portOf(m.conn))
 	case errors.Is(err, driverof.ErrCleartextPassword):
 		return unknown("mysql is up, but wants the password in the clear: use --tls, or --cleartext if nobody else is on the way")
+	case m.guarded(m.conn) && strings.HasPrefix(err.Error(), "crypto/rsa: "): // see noKey
+		return unknown("mysql is up, but wants the password encrypted with a key that anybody on the way could have sent: use --tls, or --cleartext if nobody else is on the way")
 	case errors.Is(err, driverof.ErrUnknownPlugin), errors.Is(err, driverof.ErrOldPassword), errors.Is(err, driverof.ErrNativePassword):
 		if !m.login.given() {
 			return good("mysql %s takes clients: it asks for a login", quote(version))

@@ -1,11 +1,19 @@
 package plugins
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/x509"
 	"encoding/binary"
+	"encoding/pem"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
+
+	driverof "github.com/go-sql-driver/mysql"
 )
 
 // mysqlPacket is a packet with its length and number.
@@ -14,8 +22,10 @@ func mysqlPacket(number byte, body string) string {
 }
 
 // mysqlGreeting is what a server says first, without TLS.
-func mysqlGreeting(version string) string {
-	const plugin = "mysql_native_password"
+func mysqlGreeting(version string) string { return mysqlGreetingFor(version, "mysql_native_password") }
+
+// mysqlGreetingFor is the greeting of a server that wants a login of this kind.
+func mysqlGreetingFor(version, plugin string) string {
 	return mysqlPacket(0, "\x0a"+version+"\x00"+"\x01\x00\x00\x00"+"12345678\x00"+"\xff\xf7"+"\x21"+"\x02\x00"+"\x0f\x80"+"\x15"+
 		strings.Repeat("\x00", 10)+"123456789012\x00"+plugin+"\x00")
 }
@@ -85,7 +95,6 @@ func TestMySQL(t *testing.T) {
 	}
 }
 
-// The version is a part of the greeting, whatever comes.
 // The driver is told before it begins whether the password may go in the clear, since it takes a copy of what it is told.
 func TestMySQLTellsNoPasswordInTheClear(t *testing.T) {
 	far := fakeAddr{addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 3306}}
@@ -98,6 +107,105 @@ func TestMySQLTellsNoPasswordInTheClear(t *testing.T) {
 	}
 }
 
+// Without TLS, the password isn't encrypted with whatever key the other side sends, unless it may be told. Who asks for one
+// gets at most the scrambled hash, or the wish for a key.
+func TestMySQLTellsNoPasswordToAnyKey(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := "\x01" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	const scramble = "12345678123456789012"
+	// reads returns the password in what the client wrote, if it can be read with the key.
+	reads := func(packet string) string {
+		plain, err := rsa.DecryptOAEP(sha1.New(), nil, key, []byte(packet), nil)
+		if err != nil {
+			return ""
+		}
+		for i := range plain {
+			plain[i] ^= scramble[i%len(scramble)]
+		}
+		return strings.TrimRight(string(plain), "\x00")
+	}
+	cases := []struct {
+		rule, plugin string
+		after        string // what the server says after the login, before it sends the key
+		cleartext    bool
+	}{
+		{"caching_sha2_password", "caching_sha2_password", "\x01\x04", false},
+		{"sha256_password, which is asked for again", "sha256_password", "\xfesha256_password\x00" + scramble + "\x00", false},
+		{"a change to the one", "mysql_native_password", "\xfecaching_sha2_password\x00" + scramble + "\x00", false},
+		{"a change to the other", "mysql_native_password", "\xfesha256_password\x00" + scramble + "\x00", false},
+		{"told that it may be read", "caching_sha2_password", "\x01\x04", true},
+	}
+	for _, c := range cases {
+		t.Run(c.rule, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := net.Pipe()
+			told := make(chan string, 1)
+			go func() {
+				defer theirs.Close()
+				said := ""
+				defer func() { told <- said }()
+				read := func() string {
+					head := make([]byte, 4)
+					if _, err := io.ReadFull(theirs, head); err != nil {
+						return ""
+					}
+					body := make([]byte, int(head[0])|int(head[1])<<8|int(head[2])<<16)
+					if _, err := io.ReadFull(theirs, body); err != nil {
+						return ""
+					}
+					said += reads(string(body))
+					return string(body)
+				}
+				number := byte(0)
+				write := func(body string) { _, _ = io.WriteString(theirs, mysqlPacket(number, body)); number += 2 }
+				write(mysqlGreetingFor("8.0.36", c.plugin)[4:])
+				read()
+				write(c.after)
+				if body := read(); len(body) == 32 { // the hash after a change of the plugin
+					write("\x01\x04")
+					read()
+				}
+				write(sent)
+				read()
+			}()
+			far := &talk{Conn: fakeAddr{ours, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 3306}}}
+			m := &mysql{call: &call{host: "192.0.2.7", budget: time.Minute, start: time.Now()}, port: 3306, conn: far,
+				login: login{file: "login", user: "watch", password: "s3cret", cleartext: c.cleartext}}
+			conf, err := m.config(far)
+			if err != nil {
+				t.Fatal(err)
+			}
+			connector, err := driverof.NewConnector(conf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = connect(t.Context(), connector)
+			if err == nil {
+				t.Fatal("it is in")
+			}
+			o := m.refused(t.Context(), "before it said whether it takes clients", err)
+			ours.Close()
+			switch said := <-told; {
+			case c.cleartext && said != "s3cret":
+				t.Errorf("the password isn't told although it may be: %q, %v", said, err)
+			case !c.cleartext && said != "":
+				t.Errorf("the password is told to a key of anybody's: %q", said)
+			case !c.cleartext && (o.exit != exitUnknown || !strings.Contains(o.text, "a key that anybody on the way could have sent: use --tls")):
+				t.Errorf("%d %s", o.exit, o.text)
+			}
+		})
+	}
+}
+
+// The version is a part of the greeting, whatever comes.
 func FuzzMySQLVersion(f *testing.F) {
 	f.Add([]byte(mysqlGreeting("8.0.36")))
 	f.Add([]byte("\x00\x00\x00\x00\x0a5.5.5-10.11.2"))
