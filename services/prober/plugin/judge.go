@@ -46,6 +46,7 @@ type Verdict struct {
 //	first line is exactly "OK"                                          ok, whatever the exit code
 //	first word is "FAIL"                                                fail, whatever the exit code
 //	not started; exit code 126 or 127; ended by a signal                unknown
+//	exit code 1, and Java's runtime says that it could not start        unknown
 //	nothing but white space on standard output                          unknown
 //	exit code 0, 1, 2, 3                                                ok, warning, fail, unknown
 //	any other exit code                                                 unknown
@@ -88,6 +89,8 @@ func status(s Seen, text string) (st events.Status, why string) {
 		return events.Unknown, "exit code 126: something in it could not be executed"
 	case s.Exit == 127:
 		return events.Unknown, "exit code 127: something it needs was not found"
+	case s.Exit == 1 && (shows(s.Stdout, signsOfStillbirth) || shows(s.Stderr, signsOfStillbirth)):
+		return events.Unknown, "it needs Java, which could not start on this node"
 	case strings.TrimSpace(text) == "":
 		return events.Unknown, fmt.Sprintf("no output, exit code %d", s.Exit)
 	}

@@ -45,11 +45,14 @@ func DefaultLimits(memory uint64, atOnce int) Limits {
 // Signs, in the words of the C library and the usual interpreters, that a process was refused something. LANG is set, so
 // the words are English.
 var (
-	signsOfMemory    = signs("annot allocate memory", "ut of memory", "OutOfMemory", "MemoryError", "bad_alloc")
+	signsOfMemory = signs("annot allocate memory", "ut of memory", "OutOfMemory", "MemoryError", "bad_alloc",
+		"nsufficient memory", "Not enough space", "ould not reserve") // the last three are Java's
 	signsOfProcesses = signs("Resource temporarily unavailable", "annot fork", "an't fork", "fork failed", "an't start new thread",
-		"unable to create native thread", "unable to create new native thread")
-	signsOfFiles    = signs("oo many open files")
-	signsOfFileSize = signs("ile too large", "ile size limit exceeded")
+		"unable to create native thread", "unable to create new native thread", "pthread_create failed", "ut of system resources")
+	// A Java runtime that can't start ends with 1, which would mean a warning.
+	signsOfStillbirth = signs("There is insufficient memory for the Java Runtime Environment", "Error occurred during initialization of VM")
+	signsOfFiles      = signs("oo many open files")
+	signsOfFileSize   = signs("ile too large", "ile size limit exceeded")
 )
 
 func signs(words ...string) (out [][]byte) {
@@ -61,6 +64,12 @@ func signs(words ...string) (out [][]byte) {
 
 func shows(text []byte, signs [][]byte) bool {
 	return slices.ContainsFunc(signs, func(sign []byte) bool { return bytes.Contains(text, sign) })
+}
+
+// looksCrowded tells whether a plugin that wrote this may have been refused a process. Java's runtime writes so to standard
+// output.
+func looksCrowded(stdout, stderr []byte) bool {
+	return shows(stderr, signsOfProcesses) || shows(stdout, signsOfProcesses)
 }
 
 // limit says which limit of this node a run has run into, so that what it says is no word about the host; empty if none,

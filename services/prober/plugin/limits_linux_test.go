@@ -126,3 +126,15 @@ func TestNoLimitOfProcessesInAContainer(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// TestCrowdIsSeenOnStandardOutput: a runtime that is refused a thread may say so there.
+func TestCrowdIsSeenOnStandardOutput(t *testing.T) {
+	bothWays(t, func(t *testing.T, r *Runner, dir string) {
+		r.cage = &cage{limits: Limits{Processes: 1}} // there is always one
+		r.cage.procs.Store(1)
+		put(t, dir, "java", "#!/bin/sh\necho 'Failed to start thread - pthread_create failed (EAGAIN)'; exit 1\n", 0o755)
+		if a := r.Run(t.Context(), order("java", patient)); a.Status != events.Unknown || !strings.Contains(a.Output, "limit of 1 processes") {
+			t.Errorf("%s %q", a.Status, a.Output)
+		}
+	})
+}

@@ -154,7 +154,7 @@ func (p *process) ended(now, until time.Time) bool {
 func (p *process) finish(ended bool) (syscall.WaitStatus, bool) {
 	if ended {
 		p.drain(time.Now().Add(grace))
-		p.crowded = shows(p.err.buf, signsOfProcesses) && p.cage.crowded()
+		p.crowded = looksCrowded(p.out.buf, p.err.buf) && p.cage.crowded()
 	} else {
 		p.crowded = p.cage.crowded()
 		p.kill()

@@ -37,7 +37,7 @@ func (r *Runner) runPortable(ctx context.Context, c command, buf *buffers) outco
 	r.cage.put(cmd.Process.Pid)
 	_ = cmd.Wait() // what it says is in ProcessState; a broken pipe or a late grandchild is no news
 	ended := time.Now()
-	if shows(stderr.buf, signsOfProcesses) && r.cage.crowded() {
+	if looksCrowded(stdout.buf, stderr.buf) && r.cage.crowded() {
 		crowded.Store(true)
 	}
 	_ = killGroup(cmd.Process.Pid) // what is left of it
