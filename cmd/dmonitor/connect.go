@@ -57,7 +57,7 @@ func (a *app) connect() (*bus.Bus, proc.Env, error) {
 		err = waitConnected(a.ctx, b)
 	}
 	if err != nil {
-		return nil, e, hintError{fmt.Errorf("%w at %s: %w", errBusGone, o.URL, err), whyNot(err, o)}
+		return nil, e, hintError{fmt.Errorf("%w at %s: %w", errBusGone, o.URL, err), whyNot(err, o, e)}
 	}
 	there.Store(true)
 	return b, e, nil
@@ -93,14 +93,14 @@ func fitToAsk(file string, now time.Time) error {
 		return hintError{fmt.Errorf("%w: DMONITOR_BUS_CREDS: the credentials %s have expired, on %s", errBusGone, file, moment(c.Expires)), again}
 	case c.Kind != events.CredentialOperator && c.Kind != events.CredentialNode:
 		return hintError{
-			fmt.Errorf("%w: DMONITOR_BUS_CREDS: %s has credentials of a %s, which may not ask what this command asks", errBusGone, file, c.Kind), again,
+			fmt.Errorf("%w: DMONITOR_BUS_CREDS: %s has %s credentials, which may not ask what this command asks", errBusGone, file, c.Kind), again,
 		}
 	}
 	return nil
 }
 
 // whyNot says what to do about a connection that did not come about.
-func whyNot(err error, o bus.Options) string {
+func whyNot(err error, o bus.Options, e proc.Env) string {
 	unknown := x509.UnknownAuthorityError{}
 	switch {
 	case strings.Contains(err.Error(), "route port"):
@@ -112,7 +112,9 @@ func whyNot(err error, o bus.Options) string {
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the node there has no cluster key: put the same cluster.key on every node (or is there something else at that address?)"
 	case errors.As(err, &unknown):
-		return "the node there has a cluster key: ask as root or as the user dmonitor on the node itself, or set DMONITOR_BUS_CREDS (dmonitor creds operator NAME)"
+		path, _ := e.KeyPath()
+		return "the node there has a cluster key, and there is none at " + path + " (DMONITOR_CONFIG, DMONITOR_KEY_FILE): " +
+			"name the right place, ask on the node itself, or set DMONITOR_BUS_CREDS (dmonitor creds operator NAME)"
 	case errors.Is(err, nats.ErrAuthorization) && o.Creds != "":
 		return "the credentials are revoked, or of a cluster key that isn't accepted any more: make others on a node (dmonitor creds operator NAME)"
 	case errors.Is(err, nats.ErrAuthorization):
