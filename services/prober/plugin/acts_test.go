@@ -59,10 +59,10 @@ func openMany() int {
 	for range 100_000 {
 		f, err := os.Open(os.DevNull)
 		if err != nil {
-			fmt.Printf("FAIL %d files\n", len(kept))
+			fmt.Printf("%d files\n", len(kept))
 			fmt.Fprintln(os.Stderr, err.Error()) // in Go's words, "too many open files"
 			fmt.Fprintln(os.Stderr, "Too many open files")
-			return 2
+			return 4 // no verdict
 		}
 		kept = append(kept, f)
 	}

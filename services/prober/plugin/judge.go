@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"syscall"
@@ -41,7 +42,7 @@ type Verdict struct {
 
 // Judge tells what a run means. The first row that fits decides:
 //
-//	it has run into a limit of this node, as far as that can be told     unknown
+//	it has run into a limit of this node, and that was seen             unknown
 //	past the timeout                                                    timeout
 //	first line is exactly "OK"                                          ok, whatever the exit code
 //	first word is "FAIL"                                                fail, whatever the exit code
@@ -83,29 +84,30 @@ func status(s Seen, text string) (st events.Status, why string) {
 		return events.OK, ""
 	case firstWord(line) == "FAIL":
 		return events.Fail, ""
-	case s.Signal != 0:
-		return events.Unknown, "killed by " + signalName(s.Signal)
-	case s.Exit == 126:
-		return events.Unknown, "exit code 126: something in it could not be executed"
-	case s.Exit == 127:
-		return events.Unknown, "exit code 127: something it needs was not found"
-	case s.Exit == 1 && (shows(s.Stdout, signsOfStillbirth) || shows(s.Stderr, signsOfStillbirth)):
+	case s.Exit == 1 && s.Signal == 0 && (shows(s.Stdout, signsOfStillbirth) || shows(s.Stderr, signsOfStillbirth)):
 		return events.Unknown, "it needs Java, which could not start on this node"
+	}
+	if why := noVerdict(s, text); why != "" {
+		return events.Unknown, cmp.Or(s.limitOfFiles(), why)
+	}
+	return [...]events.Status{events.OK, events.Warning, events.Fail, events.Unknown}[s.Exit], ""
+}
+
+// noVerdict says why a run that ended by itself means nothing; empty if its exit code is one from 0 to 3, and counts.
+func noVerdict(s Seen, text string) string {
+	switch {
+	case s.Signal != 0:
+		return "killed by " + signalName(s.Signal)
+	case s.Exit == 126:
+		return "exit code 126: something in it could not be executed"
+	case s.Exit == 127:
+		return "exit code 127: something it needs was not found"
 	case strings.TrimSpace(text) == "":
-		return events.Unknown, fmt.Sprintf("no output, exit code %d", s.Exit)
+		return fmt.Sprintf("no output, exit code %d", s.Exit)
+	case s.Exit < 0 || s.Exit > 3:
+		return fmt.Sprintf("exit code %d means nothing (0 ok, 1 warning, 2 fail, 3 unknown)", s.Exit)
 	}
-	switch s.Exit {
-	case 0:
-		return events.OK, ""
-	case 1:
-		return events.Warning, ""
-	case 2:
-		return events.Fail, ""
-	case 3:
-		return events.Unknown, ""
-	default:
-		return events.Unknown, fmt.Sprintf("exit code %d means nothing (0 ok, 1 warning, 2 fail, 3 unknown)", s.Exit)
-	}
+	return ""
 }
 
 // firstWord is what stands before the first blank or "|", without punctuation at its end.

@@ -75,7 +75,7 @@ func looksCrowded(stdout, stderr []byte) bool {
 // limit says which limit of this node a run has run into, so that what it says is no word about the host; empty if none,
 // or if it can't be told. Words alone prove nothing about memory and processes: a plugin may repeat what another host
 // said. So they count only if this node has seen that the plugin took half of its memory, or that most of the processes were
-// there. Of files and their sizes there is nothing to be seen afterwards, and standard error is taken at its word.
+// there.
 func (s *Seen) limit() string {
 	said := func(signs [][]byte) bool { return shows(s.Stderr, signs) || shows(s.Stdout, signs) }
 	l := s.Limits
@@ -84,12 +84,27 @@ func (s *Seen) limit() string {
 		return fmt.Sprintf("the plugins of this node have reached the limit of %d processes", l.Processes)
 	case l.Memory > 0 && s.Resident >= l.Memory/2 && (s.Signal != 0 && s.TimedOut == 0 || said(signsOfMemory)):
 		return fmt.Sprintf("it has reached this node's limit of %s of memory", mebibytes(l.Memory))
-	case l.FileSize > 0 && (s.Signal == syscall.SIGXFSZ || shows(s.Stderr, signsOfFileSize)):
-		return fmt.Sprintf("it has reached this node's limit of %s for a file", mebibytes(l.FileSize))
-	case l.Files > 0 && shows(s.Stderr, signsOfFiles):
-		return fmt.Sprintf("it has reached this node's limit of %d open files", l.Files)
+	case l.FileSize > 0 && s.Signal == syscall.SIGXFSZ:
+		return s.limitOfFileSize()
 	}
 	return ""
+}
+
+// limitOfFiles says which limit of files a run seems to have run into that is unknown anyway. Of files and their sizes there is
+// nothing to be seen afterwards, and what a plugin writes to standard error may come from the host (by ssh, say). So the
+// words never stand against a verdict, or a host could choose not to be judged; they only say why there is none.
+func (s *Seen) limitOfFiles() string {
+	switch {
+	case s.Limits.FileSize > 0 && shows(s.Stderr, signsOfFileSize):
+		return s.limitOfFileSize()
+	case s.Limits.Files > 0 && shows(s.Stderr, signsOfFiles):
+		return fmt.Sprintf("it has reached this node's limit of %d open files", s.Limits.Files)
+	}
+	return ""
+}
+
+func (s *Seen) limitOfFileSize() string {
+	return fmt.Sprintf("it has reached this node's limit of %s for a file", mebibytes(s.Limits.FileSize))
 }
 
 func mebibytes(n uint64) string { return fmt.Sprintf("%d MiB", n>>20) }

@@ -40,7 +40,7 @@ func TestManyFiles(t *testing.T) {
 	r, dir := limited(t, false, Limits{Files: 100})
 	helper(t, dir, "opener")
 	a := r.Run(t.Context(), order("opener", patient))
-	if a.Status != events.Unknown || !strings.Contains(a.Output, "limit of 100 open files") || !strings.Contains(a.Output, "FAIL 39") {
+	if a.Status != events.Unknown || !strings.Contains(a.Output, "limit of 100 open files") || !strings.Contains(a.Output, "said: 39") {
 		t.Errorf("%s %q", a.Status, a.Output)
 	}
 }
