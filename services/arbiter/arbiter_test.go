@@ -377,3 +377,24 @@ func memberStopped(t *testing.T, cl *bustest.Cluster) {
 	mustSay(t, cl.Bus(0), check, events.Opened, events.Closed)
 	cl.Start(2)
 }
+
+// The goodbye of another process that bore a node's name is none of the node.
+func TestGoodbyeOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	b := bustest.New(t, 1).Bus(0)
+	a := startArbiter(t, b, "n0")
+	say := func(instance string, leaving bool) {
+		t.Helper()
+		if err := b.Publish(&events.Presence{Node: "fra", Site: "eu", Instance: instance, Leaving: leaving}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the node is there", func() bool { say("1", false); return a.said("node fra is there") })
+	say("2", true)
+	eventually(t, "the goodbye was heard", func() bool { return a.said("another process of node fra has ended") })
+	if a.said("is gone") {
+		t.Error("the node is taken for gone")
+	}
+	say("1", true)
+	eventually(t, "its own goodbye", func() bool { return a.said("node fra is gone: it said goodbye") })
+}

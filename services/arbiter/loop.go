@@ -93,6 +93,10 @@ func (a *Arbiter) take(ctx context.Context, i input) {
 }
 
 func (a *Arbiter) present(ctx context.Context, p *events.Presence, at time.Time) {
+	if p.Leaving && a.there.stays(p) {
+		a.log.Info().Msgf("another process of node %s has ended; the node is there", p.Node)
+		return
+	}
 	if p.Leaving {
 		a.log.Info().Msgf("node %s is gone: it said goodbye", p.Node)
 		a.gone(ctx, p.Node, true, at)

@@ -15,8 +15,9 @@ type attendance struct {
 
 // presence is what is kept of a node that is there.
 type presence struct {
-	at   time.Time // of its last word
-	site string
+	at       time.Time // of its last word
+	site     string
+	instance string // of the process that spoke
 }
 
 // heard takes note of a node's word, and tells whether it is news that the node is there.
@@ -25,8 +26,15 @@ func (a *attendance) heard(p *events.Presence, at time.Time) (news bool) {
 		a.nodes = map[string]presence{}
 	}
 	_, known := a.nodes[p.Node]
-	a.nodes[p.Node] = presence{at: at, site: p.Site}
+	a.nodes[p.Node] = presence{at: at, site: p.Site, instance: p.Instance}
 	return !known
+}
+
+// stays tells whether a node's goodbye isn't its own: it came from another process than the one that was heard last, which
+// bore its name for a while.
+func (a *attendance) stays(p *events.Presence) bool {
+	last, known := a.nodes[p.Node]
+	return known && p.Instance != last.instance
 }
 
 func (a *attendance) gone(node string) { delete(a.nodes, node) }

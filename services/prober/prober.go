@@ -134,7 +134,7 @@ func (p *Prober) Run(ctx context.Context) (err error) {
 	defer giveUp(nil)
 	p.runner, err = plugin.NewRunner(plugin.Options{Dirs: p.o.PluginDirs, Node: p.o.Node, Limits: *p.o.Limits})
 	if err != nil {
-		return fmt.Errorf("prober: %w", err)
+		return fmt.Errorf("prepare to run plugins: %w", err)
 	}
 	tested := make(chan struct{})
 	p.runs.Go(func() { p.testPlugins(ctx, tested) })
@@ -157,14 +157,16 @@ func (p *Prober) Run(ctx context.Context) (err error) {
 	p.closed = true
 	p.mu.Unlock()
 	p.runs.Wait()
-	p.leave()
+	if !errors.Is(err, ErrNameTaken) {
+		p.leave()
+	}
 	return errors.Join(err, p.runner.Close())
 }
 
 // failure is what ended the context, if it was not the caller.
 func (p *Prober) failure(ctx context.Context) error {
 	if cause := context.Cause(ctx); errors.Is(cause, ErrNameTaken) {
-		return fmt.Errorf("prober: %w", cause)
+		return fmt.Errorf("%w; give one of the two another DMONITOR_NODE or, if it has credentials, credentials of another name", cause)
 	}
 	return nil
 }
@@ -174,7 +176,7 @@ func (p *Prober) failure(ctx context.Context) error {
 func (p *Prober) subscribe(ctx context.Context, giveUp context.CancelCauseFunc) (subs []*bus.Subscription, err error) {
 	keep := func(s *bus.Subscription, e error) {
 		if e != nil {
-			err = errors.Join(err, fmt.Errorf("prober: %w", e))
+			err = errors.Join(err, fmt.Errorf("listen for jobs: %w", e))
 			return
 		}
 		subs = append(subs, s)

@@ -370,6 +370,9 @@ func TestYoungerProcessOfOneNameGivesUp(t *testing.T) {
 		if !errors.Is(err, ErrNameTaken) {
 			t.Errorf("it ended with %v", err)
 		}
+		if strings.HasPrefix(err.Error(), "prober:") || !strings.Contains(err.Error(), "credentials of another name") {
+			t.Errorf("it ended with %v; want the remedy, and its name once (proc adds it)", err)
+		}
 		ended <- nil // for the clean-up
 	case <-time.After(patient):
 		t.Fatal("it does not give up")
@@ -377,6 +380,11 @@ func TestYoungerProcessOfOneNameGivesUp(t *testing.T) {
 	s.plugin("web", "echo OK")
 	s.job("j1", "web", time.Minute)
 	s.result("j1") // the elder one goes on
+	for len(s.presence) > 0 {
+		if (<-s.presence).Leaving {
+			t.Error("the younger one said goodbye in the elder one's name")
+		}
+	}
 }
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {

@@ -10,24 +10,33 @@ import (
 
 // Present knows which nodes are there. The zero value knows none. Its times are readings of one monotonic clock.
 type Present struct {
-	heard map[string]time.Time
+	heard map[string]word
 	swept time.Time
 }
 
-// Hear takes in what a node says of itself at now, and tells whether that changes who is there. Past events.MaxVotes
+// word is the last that was heard of a node.
+type word struct {
+	at       time.Time
+	instance string // of the process that spoke
+}
+
+// Hear takes in what a node says of itself at now, and tells whether that changes who is there. The goodbye of another process
+// than the one that was heard last is no goodbye of the node: somebody bore its name for a while. Past events.MaxVotes
 // nodes, as many as a vote can have, nobody new is taken in.
 func (p *Present) Hear(said events.Presence, now time.Time) (changed bool) {
-	_, known := p.heard[said.Node]
+	last, known := p.heard[said.Node]
 	switch {
+	case said.Leaving && known && said.Instance != last.instance:
+		return false
 	case said.Leaving:
 		delete(p.heard, said.Node)
 		return known
 	case !known && len(p.heard) >= events.MaxVotes:
 		return false
 	case p.heard == nil:
-		p.heard = map[string]time.Time{}
+		p.heard = map[string]word{}
 	}
-	p.heard[said.Node] = now
+	p.heard[said.Node] = word{at: now, instance: said.Instance}
 	return !known
 }
 
@@ -37,11 +46,11 @@ func (p *Present) Hear(said events.Presence, now time.Time) (changed bool) {
 func (p *Present) Sweep(now time.Time) (changed bool) {
 	heldUp := !p.swept.IsZero() && now.Sub(p.swept) > events.PresenceTimeout/2
 	p.swept = now
-	for node, at := range p.heard {
+	for node, last := range p.heard {
 		switch {
 		case heldUp:
-			p.heard[node] = now
-		case now.Sub(at) > events.PresenceTimeout:
+			p.heard[node] = word{at: now, instance: last.instance}
+		case now.Sub(last.at) > events.PresenceTimeout:
 			delete(p.heard, node)
 			changed = true
 		}

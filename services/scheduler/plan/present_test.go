@@ -30,6 +30,7 @@ func TestPresent(t *testing.T) {
 	p.Sweep(at(4))
 	want("silent for as long as allowed", p.Sweep(at(6)), false, "paris", "tokyo")
 	want("silent for longer", p.Sweep(at(6.1)), true, "paris")
+	want("the last word of another process of its name", p.Hear(events.Presence{Node: "paris", Instance: "2", Leaving: true}, at(6.1)), false, "paris")
 	want("the last word", p.Hear(says("paris", true), at(6.2)), true)
 	want("back again", p.Hear(says("paris", false), at(6.3)), true, "paris")
 	want("held up: what was said is still to be heard", p.Sweep(at(60)), false, "paris")
