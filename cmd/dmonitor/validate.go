@@ -22,6 +22,7 @@ type validation struct {
 	Recipients int               `json:"recipients"`
 	Nodes      int               `json:"nodes"`
 	Problems   []confdir.Problem `json:"problems"`
+	Notes      []string          `json:"notes"` // what is worth a look, and valid
 }
 
 func (c validateCmd) Run(a *app) error {
@@ -39,13 +40,27 @@ func (c validateCmd) Run(a *app) error {
 			"make it (mkdir -p " + filepath.Join(dir, "hosts.d") + "), or name another: dmonitor validate DIR",
 		}
 	}
+	e.Config = dir
 	snapshot, problems := confdir.Read(os.DirFS(dir), e.Defaults())
+	problem, note := checkKey(&e, len(snapshot.Nodes))
+	if problem != nil {
+		problems = append(problems, *problem)
+	}
 	v := summarise(snapshot, problems)
+	if note != "" {
+		v.Notes = append(v.Notes, note)
+	}
+	if v.Checks > 0 && v.Recipients == 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("nobody will be told: alert.d is empty (touch %s)", filepath.Join(dir, "alert.d", "you@example.com")))
+	}
 	if c.JSON {
 		return printJSON(a.stdout, v, exitIf(!v.Valid))
 	}
 	for _, p := range problems {
-		fmt.Fprintln(a.stderr, filepath.Join(dir, p.String()))
+		if p.File != e.KeyFile { // which is no part of the folder
+			p.File = filepath.Join(dir, p.File)
+		}
+		fmt.Fprintln(a.stderr, p)
 	}
 	if !v.Valid {
 		fmt.Fprintf(a.stderr, "%s: %s\n", dir, plural(len(problems), "problem"))
@@ -53,8 +68,8 @@ func (c validateCmd) Run(a *app) error {
 	}
 	fmt.Fprintf(a.stdout, "%s: valid: %s on %s, %s, %s\n", dir, plural(v.Checks, "check"), plural(v.Hosts, "host"),
 		plural(v.Recipients, "recipient"), plural(v.Nodes, "node"))
-	if v.Checks > 0 && v.Recipients == 0 {
-		fmt.Fprintf(a.stdout, "note: nobody will be told: alert.d is empty (touch %s)\n", filepath.Join(dir, "alert.d", "you@example.com"))
+	for _, note := range v.Notes {
+		fmt.Fprintln(a.stdout, "note: "+note)
 	}
 	return nil
 }
@@ -66,6 +81,6 @@ func summarise(s confdir.Snapshot, problems confdir.Problems) validation {
 	}
 	return validation{
 		Valid: len(problems) == 0, Checks: len(s.Checks), Hosts: len(hosts), Recipients: len(s.Recipients),
-		Nodes: max(1, len(s.Nodes)), Problems: append([]confdir.Problem{}, problems...),
+		Nodes: max(1, len(s.Nodes)), Problems: append([]confdir.Problem{}, problems...), Notes: []string{},
 	}
 }
