@@ -32,13 +32,13 @@ func (credsCmd) Help() string {
 
 // mintFlags are those of all commands that make credentials.
 type mintFlags struct {
-	Expires string `placeholder:"90d" help:"How long they are good: days, or a time such as 36h (default: for ever)."`
+	Expires string `placeholder:"TIME" help:"How long they are good: days such as 90d, or a time such as 36h (default: for ever)."`
 	Out     string `short:"o" placeholder:"FILE" help:"Write them to this file, mode 0600."`
 	Force   bool   `help:"Replace a file that is there."`
 }
 
 type credsProberCmd struct {
-	Node string `arg:"" help:"Name of the prober, as in DMONITOR_NODE there."`
+	Node string `arg:"" help:"Name of the prober, which takes it from the file: lower-case letters, digits and -."`
 	mintFlags
 }
 
@@ -96,16 +96,16 @@ func (f mintFlags) mint(a *app, kind events.CredentialKind, name string) error {
 	} else if err != nil {
 		return fmt.Errorf("write the credentials: %w", err)
 	}
-	fmt.Fprintf(a.stdout, "wrote credentials of %s %s to %s: %s\n", kind, name, f.Out, goodUntil(c))
-	fmt.Fprintf(a.stdout, "next: %s\n", nextWith(kind, name))
+	fmt.Fprintf(a.stdout, "wrote credentials of %s %s to %s: good %s\n", kind, name, f.Out, goodUntil(c))
+	fmt.Fprintf(a.stdout, "next: %s\n", nextWith(kind))
 	return nil
 }
 
 // nextWith says what to do with a file of this kind.
-func nextWith(kind events.CredentialKind, name string) string {
+func nextWith(kind events.CredentialKind) string {
 	switch kind {
 	case events.CredentialProber:
-		return "on the prober's host, dmonitor prober with DMONITOR_NODE=" + name + ", DMONITOR_BUS_URL and DMONITOR_BUS_CREDS set"
+		return "on the prober's host, DMONITOR_BUS_URL=nats://NODE:4222 DMONITOR_BUS_CREDS=FILE dmonitor prober"
 	case events.CredentialOperator:
 		return "DMONITOR_BUS_URL=nats://NODE:4222 DMONITOR_BUS_CREDS=FILE dmonitor status"
 	default:
@@ -113,11 +113,12 @@ func nextWith(kind events.CredentialKind, name string) string {
 	}
 }
 
+// goodUntil says how long credentials are good.
 func goodUntil(c key.Credential) string {
 	if c.Expires.IsZero() {
-		return "they don't expire"
+		return "for ever"
 	}
-	return "good until " + moment(c.Expires)
+	return "until " + moment(c.Expires)
 }
 
 // longest is how long credentials may be good at most: longer than that is a slip of the pen.

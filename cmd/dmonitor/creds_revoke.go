@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 type credsRevokeCmd struct {
 	Kind    events.CredentialKind `arg:"" enum:"prober,reader,operator" help:"prober, reader or operator."`
 	Name    string                `arg:"" help:"Whose credentials."`
-	Because string                `placeholder:"TEXT" help:"Why, for those who read the file."`
+	Because string                `placeholder:"TEXT" help:"Why, for those who read the file (default: what it says already)."`
 }
 
 // Help is shown under the command's flags.
@@ -45,13 +46,32 @@ func (c credsRevokeCmd) Run(a *app) error {
 			"do it on a node, or set DMONITOR_CONFIG to its configuration folder",
 		}
 	}
-	file := filepath.Join(e.Config, confdir.RevokedDir, r.String())
+	file := revokedFile(e, r)
+	if earlier, ok := earlierRevocation(e, r); ok && r.Because == "" {
+		r.Because = earlier.Because
+	}
 	if err := writeRevocation(file, r); err != nil {
 		return hintError{fmt.Errorf("write the revocation: %w", err), "run it as a user who may write into " + e.Config}
 	}
 	fmt.Fprintf(a.stdout, "wrote %s: credentials of %s %s that were issued until now are refused\n", file, r.Kind, r.Name)
 	fmt.Fprintln(a.stdout, "next: a node that runs with this folder tells all members within seconds; keep the file as long as the credentials last")
+	fmt.Fprintf(a.stdout, "note: nobody is registered: look at the name %s once more, since a misspelt one can't be noticed\n", r.Name)
 	return nil
+}
+
+// revokedFile is where a revocation stands on this host.
+func revokedFile(e proc.Env, r events.Revocation) string {
+	return filepath.Join(e.Config, confdir.RevokedDir, r.String())
+}
+
+// earlierRevocation returns what this host's configuration folder says already of the same kind and name.
+func earlierRevocation(e proc.Env, r events.Revocation) (events.Revocation, bool) {
+	snapshot, _ := confdir.Read(os.DirFS(e.Config), e.Defaults())
+	i := slices.IndexFunc(snapshot.Revoked, func(s events.Revocation) bool { return s.Kind == r.Kind && s.Name == r.Name })
+	if i < 0 {
+		return events.Revocation{}, false
+	}
+	return snapshot.Revoked[i], true
 }
 
 func writeRevocation(file string, r events.Revocation) error {
