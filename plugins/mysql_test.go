@@ -177,8 +177,8 @@ func TestMySQLTellsNoPasswordToAnyKey(t *testing.T) {
 				read()
 			}()
 			far := &talk{Conn: fakeAddr{ours, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 3306}}}
-			m := &mysql{call: &call{host: "192.0.2.7", budget: time.Minute, start: time.Now()}, port: 3306, conn: far,
-				login: login{file: "login", user: "watch", password: "s3cret", cleartext: c.cleartext}}
+			m := &mysql{call: &call{host: "192.0.2.7", budget: time.Minute, start: time.Now()}, port: 3306, conn: far}
+			m.login = login{file: "login", user: "watch", password: "s3cret", cleartext: c.cleartext}
 			conf, err := m.config(far)
 			if err != nil {
 				t.Fatal(err)

@@ -91,9 +91,11 @@ func (r *root) purgeWithMounts() {
 	out := r.run(`mount --bind /srv/shared /etc/dmonitor/shared && mount -t tmpfs none /var/lib/dmonitor && touch /var/lib/dmonitor/theirs
 		apt-get purge -y dmonitor 2>&1
 		ls -d /var/lib/dmonitor/theirs /etc/dmonitor/shared/theirs 2>&1 | sed 's/^/left: /'`)
-	for _, want := range []string{"left: /var/lib/dmonitor/theirs", "left: /etc/dmonitor/shared/theirs",
+	for _, want := range []string{
+		"left: /var/lib/dmonitor/theirs", "left: /etc/dmonitor/shared/theirs",
 		"/var/lib/dmonitor is left as it is, because something is mounted there (/var/lib/dmonitor)",
-		"/etc/dmonitor is left as it is, because something is mounted there (/etc/dmonitor/shared)"} {
+		"/etc/dmonitor is left as it is, because something is mounted there (/etc/dmonitor/shared)",
+	} {
 		if !strings.Contains(out, want+"\n") && !strings.Contains(out, want+":") {
 			r.t.Errorf("a purge with folders mounted does not say %q; it says:\n%s", want, out)
 		}
