@@ -194,6 +194,23 @@ func TestKeyChange(t *testing.T) {
 	}
 }
 
+// Whose credentials have expired is named in the log, so that somebody knows whom to give others.
+func TestWhoHasExpiredIsNamed(t *testing.T) {
+	t.Parallel()
+	ring := bustest.NewRing(t)
+	var log lockedBuffer
+	member := lone(t, "n0", "127.0.0.1:2", fixed(ring), &log)
+	file, _, err := ring.Mint(events.CredentialProber, "tokyo-1", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
+	must(t, err)
+	creds, err := key.ParseCreds("test", file)
+	must(t, err)
+	if nc, err := nats.Connect(member.ClientURL(), credsOptions(creds)...); err == nil {
+		nc.Close()
+		t.Error("let in with what has expired")
+	}
+	eventually(t, "the log names who was refused", func() bool { return strings.Contains(log.String(), "refused prober tokyo-1 at 127.0.0.1:") })
+}
+
 func mint(t *testing.T, r *key.Ring, kind events.CredentialKind, name string) *key.Creds {
 	t.Helper()
 	file, _, err := r.Mint(kind, name, time.Now(), time.Time{})

@@ -104,11 +104,12 @@ var (
 
 // Verify checks what a client presented when it connected: a token, and the signature of the nonce it was given, made
 // with the key that the token was made for. It refuses tokens of other keys, expired ones, and those that need no
-// signature. Who was revoked is not known here.
+// signature. Who was revoked is not known here. With ErrExpired it returns whose credential it is all the same, since that is
+// proved; with any other error nobody's.
 func (r *Ring) Verify(token, signature string, nonce []byte, now time.Time) (Credential, error) {
 	c, err := r.verify(token, signature, nonce, now)
 	if err != nil {
-		return Credential{}, fmt.Errorf("verify a credential: %w", err)
+		return c, fmt.Errorf("verify a credential: %w", err)
 	}
 	return c, nil
 }
@@ -137,9 +138,6 @@ func (r *Ring) verify(token, signature string, nonce []byte, now time.Time) (Cre
 	if err := events.ValidateCredential(c.Kind, c.Name); err != nil {
 		return none, err
 	}
-	if !c.Expires.IsZero() && !now.Before(c.Expires) {
-		return none, ErrExpired
-	}
 	sig, err := base64.RawURLEncoding.DecodeString(signature)
 	if err != nil {
 		if sig, err = base64.StdEncoding.DecodeString(signature); err != nil { // as some clients send it
@@ -152,6 +150,9 @@ func (r *Ring) verify(token, signature string, nonce []byte, now time.Time) (Cre
 	}
 	if err := user.Verify(nonce, sig); err != nil {
 		return none, errors.New("the nonce was not signed by the key that it was made for")
+	}
+	if !c.Expires.IsZero() && !now.Before(c.Expires) {
+		return c, ErrExpired
 	}
 	return c, nil
 }

@@ -192,9 +192,13 @@ func TestVerifyRefuses(t *testing.T) {
 			now = time.Now()
 		}
 		got, err := r.Verify(c.token, c.sig, c.nonce, now)
-		if err == nil || got != (Credential{}) || c.want != nil && !errors.Is(err, c.want) {
+		named := got != (Credential{}) // for the log, and only who has proved it
+		if err == nil || named != errors.Is(err, ErrExpired) || named && (got.Name != "osaka-1" || got.Kind != events.CredentialProber) || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
+	}
+	if _, err := r.Verify(limited, sign(other, nonce), nonce, expiry); errors.Is(err, ErrExpired) {
+		t.Error("who only has the token of one that has expired is told so, and taken for its holder")
 	}
 	if _, err := (*Ring)(nil).Verify(good, sign(user, nonce), nonce, time.Now()); !errors.Is(err, ErrIssuer) {
 		t.Errorf("a member without a key: %v", err)
