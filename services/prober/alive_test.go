@@ -13,18 +13,18 @@ func TestAlive(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name  string
-		said  time.Time
+		said  func() time.Time // asked when its turn comes, which on a busy machine may be late
 		held  bool
 		alive bool
 	}{
-		{"it has just spoken", time.Now(), false, true},
-		{"it has not begun", time.Time{}, false, false},
-		{"it has fallen silent", time.Now().Add(-2 * patience), false, false},
-		{"it never lets go of its queue", time.Now(), true, false},
+		{"it has just spoken", time.Now, false, true},
+		{"it has not begun", func() time.Time { return time.Time{} }, false, false},
+		{"it has fallen silent", func() time.Time { return time.Now().Add(-2 * patience) }, false, false},
+		{"it never lets go of its queue", time.Now, true, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			p := &Prober{said: tc.said}
+			p := &Prober{said: tc.said()}
 			if tc.held {
 				p.mu.Lock()
 				defer p.mu.Unlock()

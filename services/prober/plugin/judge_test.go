@@ -32,6 +32,7 @@ var judgeCases = []struct {
 	{"Java's words of memory count, too", Seen{Limits: few, Resident: 50 << 20, Exit: 2, Stdout: []byte("x"), Stderr: []byte("Could not reserve enough space")}, events.Unknown, "it has reached this node's limit of 100 MiB of memory; it said: x"},
 	{"a Java runtime that can't start is no warning, which would be a vote for up", Seen{Limits: few, Exit: 1, Stdout: []byte("#\n# There is insufficient memory for the Java Runtime Environment to continue.\n")}, events.Unknown, "it needs Java, which could not start on this node; it said: #"},
 	{"nor if it says so on standard error", Seen{Exit: 1, Stderr: []byte("Error occurred during initialization of VM\nCould not reserve enough space")}, events.Unknown, "it needs Java, which could not start on this node"},
+	{"nor if its launcher says so", Seen{Exit: 1, Stdout: []byte("[warning] x"), Stderr: []byte("Error: Could not create the Java Virtual Machine.\n")}, events.Unknown, "it needs Java, which could not start on this node; it said: [warning] x"},
 	{"where a host is judged down such words are the host's", Seen{Exit: 2, Stdout: []byte("x: Error occurred during initialization of VM\n")}, events.Fail, "x: Error occurred during initialization of VM"},
 	{"a crowd alone is no limit", Seen{Limits: few, Crowded: true, Exit: 2, Stdout: []byte("x")}, events.Fail, "x"},
 	{"words of files on standard error are no answer to a verdict: the host may have said them", Seen{Limits: few, Exit: 2, Stdout: []byte("CRITICAL x"), Stderr: []byte("socket: Too many open files\n")}, events.Fail, "CRITICAL x"},

@@ -50,7 +50,8 @@ var (
 	signsOfProcesses = signs("Resource temporarily unavailable", "annot fork", "an't fork", "fork failed", "an't start new thread",
 		"unable to create native thread", "unable to create new native thread", "pthread_create failed", "ut of system resources")
 	// A Java runtime that can't start ends with 1, which would mean a warning.
-	signsOfStillbirth = signs("There is insufficient memory for the Java Runtime Environment", "Error occurred during initialization of VM")
+	signsOfStillbirth = signs("There is insufficient memory for the Java Runtime Environment", "Error occurred during initialization of VM",
+		"Could not create the Java Virtual Machine")
 	signsOfFiles      = signs("oo many open files")
 	signsOfFileSize   = signs("ile too large", "ile size limit exceeded")
 )
