@@ -31,6 +31,8 @@ type Options struct {
 	// that key or a credential made with it. With URL and without Creds the process makes itself a credential, of the kind
 	// Kind. What it returns may change, but not from nothing to something while the bus is open; see KeyChanged.
 	Key key.Source
+	// KeyPath is the file that a key was looked for in, if there is none; for messages only.
+	KeyPath string
 	// Kind is what this process may do, if it makes itself a credential; empty: everything (events.CredentialNode).
 	Kind events.CredentialKind
 	// Plain has a process with URL use no stream and no bucket: it makes no JetStream call, and is ready when it is
@@ -56,6 +58,9 @@ type Options struct {
 	// Log is where the bus tells of its troubles.
 	Log zerolog.Logger
 }
+
+// ErrNoKey is in the error of Open if it is refused for want of a cluster key: a matter of settings.
+var ErrNoKey = embed.ErrNoKey
 
 // embeds tells whether this process is a member.
 func (o Options) embeds() bool { return o.URL == "" }
@@ -118,7 +123,7 @@ func Open(ctx context.Context, o Options) (*Bus, error) {
 		b.memory.folder = o.Data
 		srv, err := embed.Start(ctx, embed.Options{
 			Name: o.Node, Nodes: o.Nodes, Listen: o.Listen, ClientListen: o.ClientListen, Advertise: o.Advertise,
-			Data: o.Data, MaxPayload: events.MaxMessage + spareBytes, Insecure: o.Insecure, Key: o.Key, Refuses: b.remembersRevoked(),
+			Data: o.Data, MaxPayload: events.MaxMessage + spareBytes, Insecure: o.Insecure, Key: o.Key, KeyPath: o.KeyPath, Refuses: b.remembersRevoked(),
 			Log: o.Log,
 		})
 		if err != nil {

@@ -151,7 +151,7 @@ func TestOpenRefuses(t *testing.T) {
 	t.Cleanup(func() { used.Close() }) // not defer: the subtests run after this function has returned
 	two := []string{"a.example.com:2929", "b.example.com:2929"}
 	const open = "there is no cluster key, and anybody who reaches this address could read and write the bus, so only loopback addresses are allowed for "
-	const make = "; make a key (dmonitor keygen) and put the same file on every node (DMONITOR_KEY_FILE), or set "
+	const make = "; copy cluster.key from another node to this one (DMONITOR_KEY_FILE); only if no node has one, make it: dmonitor keygen; or set "
 	const trust = ", or DMONITOR_INSECURE=true on a network you trust"
 	const inUse = "; another process, perhaps another dmonitor, listens there: stop it, or choose another address"
 
@@ -166,6 +166,11 @@ func TestOpenRefuses(t *testing.T) {
 		"cluster by default": {
 			bus.Options{Nodes: two},
 			`DMONITOR_LISTEN=":2929": ` + open + "the cluster" + make + "DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine" + trust,
+		},
+		"the key isn't where it was looked for": {
+			bus.Options{Nodes: two, KeyPath: "/etc/dmonitor/cluster.key"},
+			`DMONITOR_LISTEN=":2929": ` + strings.NewReplacer("key,", "key at /etc/dmonitor/cluster.key,").Replace(open) + "the cluster" +
+				strings.NewReplacer("this one (DMONITOR_KEY_FILE)", "/etc/dmonitor/cluster.key").Replace(make) + "DMONITOR_LISTEN=127.0.0.1:2929 to try it out on one machine" + trust,
 		},
 		"clients on all interfaces": {
 			bus.Options{ClientListen: "0.0.0.0:4222"},

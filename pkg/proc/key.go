@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dmonitor/dmonitor/pkg/events"
 	"github.com/dmonitor/dmonitor/pkg/key"
 )
 
@@ -63,20 +64,40 @@ func (k *keyring) source() key.Source {
 // openKey reads what proves who this process is, as far as it needs that, so that what is wrong with it is told at once.
 func (p *Process) openKey() error {
 	if p.Env.BusURL != "" && p.Env.BusCreds != "" {
-		if _, err := key.OpenCreds(p.Env.BusCreds); err != nil {
-			return fmt.Errorf("%sBUS_CREDS: %w; make such a file on a node with: dmonitor creds", Prefix, err)
+		c, err := key.OpenCreds(p.Env.BusCreds)
+		switch {
+		case err != nil:
+			return CredsError(err, "dmonitor creds")
+		case c.Kind != events.CredentialNode && !p.plain:
+			return fmt.Errorf("%sBUS_CREDS: %s has credentials of kind %s, which may not do what is done here; a prober's are for: dmonitor prober", Prefix, p.Env.BusCreds, c.Kind)
 		}
 		return nil
+	}
+	if p.Env.BusCreds != "" {
+		return fmt.Errorf("%sBUS_CREDS is set and %sBUS_URL isn't: credentials are for who connects to members, and this process would be one; "+
+			"set %sBUS_URL to the members' client ports, or leave %sBUS_CREDS out", Prefix, Prefix, Prefix, Prefix)
 	}
 	ring, err := p.Env.LoadKey()
 	if err != nil {
 		return err
 	}
-	if ring != nil {
+	switch {
+	case ring != nil:
 		p.key.ring.Store(ring)
 		p.Log.Info().Msgf("the cluster key is %s", words(ring))
+	case p.Env.BusURL == "":
+		path, _ := p.Env.KeyPath()
+		p.Log.Info().Msgf("there is no cluster key at %s", path)
 	}
 	return nil
+}
+
+// CredsError says what to do about a credentials file (DMONITOR_BUS_CREDS) that can't be used; make is the command that makes one.
+func CredsError(err error, make string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%sBUS_CREDS: %w; chown it to the user that dmonitor runs as", Prefix, err)
+	}
+	return fmt.Errorf("%sBUS_CREDS: %w; make such a file on a node with: %s", Prefix, err, make)
 }
 
 // words names the keys by their fingerprints.

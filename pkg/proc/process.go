@@ -80,11 +80,11 @@ func Start(ctx context.Context, e Env, log zerolog.Logger, options ...Option) (*
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	p := &Process{Env: e, Log: log, key: &keyring{}}
-	if err := p.openKey(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
-	}
 	for _, o := range options {
 		o(p)
+	}
+	if err := p.openKey(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	return p.open(ctx, nodes)
 }
@@ -92,11 +92,15 @@ func Start(ctx context.Context, e Env, log zerolog.Logger, options ...Option) (*
 // open returns a process like this one, whose bus has that list of members.
 func (p *Process) open(ctx context.Context, nodes []string) (*Process, error) {
 	e, log := p.Env, p.Log
+	keyPath, _ := e.KeyPath()
 	b, err := bus.Open(ctx, bus.Options{
 		URL: e.BusURL, Creds: e.BusCreds, Node: e.Node, Site: e.Site, Version: Version(), Nodes: nodes, Listen: e.Listen,
 		ClientListen: e.ClientListen, Data: e.Data, Insecure: e.Insecure, Log: log,
-		Plain: p.plain && e.BusURL != "", Key: p.key.source(),
+		Plain: p.plain && e.BusURL != "", Key: p.key.source(), KeyPath: keyPath,
 	})
+	if errors.Is(err, bus.ErrNoKey) {
+		return nil, fmt.Errorf("%w: open the bus: %w", ErrUsage, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the bus: %w", err)
 	}

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -25,12 +26,12 @@ func NameInCreds(environ []string) (node string, err error) {
 	}
 	c, err := key.OpenCreds(path)
 	if err != nil {
-		return "", fmt.Errorf("%sBUS_CREDS: %w; make such a file on a node with: dmonitor creds prober NAME", proc.Prefix, err)
+		return "", proc.CredsError(err, "dmonitor creds prober NAME")
 	}
 	switch {
 	case c.Kind != events.CredentialProber && c.Kind != events.CredentialNode:
-		return "", fmt.Errorf("%w: %sBUS_CREDS: %s has the credentials of a %s, and this is a prober; make others on a node with: dmonitor creds prober %s",
-			proc.ErrUsage, proc.Prefix, path, c.Kind, c.Name)
+		return "", fmt.Errorf("%w: %sBUS_CREDS: %s has credentials of kind %s, and this is a prober; make others on a node with: dmonitor creds prober %s",
+			proc.ErrUsage, proc.Prefix, path, c.Kind, cmp.Or(said, "NAME"))
 	case said != "" && said != c.Name:
 		return "", fmt.Errorf("%w: %sNODE is %s, but the credentials in %s are those of %s; leave %sNODE out, or make others on a node with: dmonitor creds prober %s",
 			proc.ErrUsage, proc.Prefix, said, path, c.Name, proc.Prefix, said)

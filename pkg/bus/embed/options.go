@@ -37,6 +37,8 @@ type Options struct {
 	Insecure     bool     // allow addresses that other hosts can reach without a key
 	// Key is asked for the cluster key in force; nil: there is none. It must not come and go while the server runs.
 	Key key.Source
+	// KeyPath is the file that was looked for and isn't there, if Key is nil; for messages only. Empty: nobody looked.
+	KeyPath string
 	// Refuses says why a credential is refused although it was good when it was made; nil: none is. See SetRefuses.
 	Refuses func(key.Credential) error
 	Log     zerolog.Logger
@@ -94,8 +96,12 @@ func (l listener) local() bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// guard refuses an address that other hosts can reach.
-func (l listener) guard() error {
+// ErrNoKey is in the error of Start if it is refused for want of a cluster key.
+var ErrNoKey = errors.New("there is no cluster key")
+
+// guard refuses an address that other hosts can reach. What it says to do comes first for who forgot to copy the key to one
+// node: a second key would keep that node out of its cluster.
+func (l listener) guard(keyPath string) error {
 	if l.local() {
 		return nil
 	}
@@ -103,10 +109,14 @@ func (l listener) guard() error {
 	if l.purpose == forCluster { // which on loopback can't have members on other hosts
 		try = "to try it out on one machine"
 	}
-	return fmt.Errorf("%s=%q: there is no cluster key, and anybody who reaches this address could read and write the bus, "+
-		"so only loopback addresses are allowed for %s; make a key (dmonitor keygen) and put the same file on every node "+
-		"(DMONITOR_KEY_FILE), or set %s=%s %s, or DMONITOR_INSECURE=true on a network you trust",
-		l.variable, l.addr, l.purpose, l.variable, l.loopback(), try)
+	at, to := "", "this one (DMONITOR_KEY_FILE)"
+	if keyPath != "" {
+		at, to = " at "+keyPath, keyPath
+	}
+	return fmt.Errorf("%s=%q: %w%s, and anybody who reaches this address could read and write the bus, "+
+		"so only loopback addresses are allowed for %s; copy cluster.key from another node to %s; only if no node has one, make it: "+
+		"dmonitor keygen; or set %s=%s %s, or DMONITOR_INSECURE=true on a network you trust",
+		l.variable, l.addr, ErrNoKey, at, l.purpose, to, l.variable, l.loopback(), try)
 }
 
 // loopback is the same port where only this host reaches it.
@@ -154,7 +164,7 @@ func (o Options) listeners() (client, cluster listener, err error) {
 			}
 			continue
 		}
-		if err := l.guard(); err != nil {
+		if err := l.guard(o.KeyPath); err != nil {
 			return client, cluster, err
 		}
 	}
