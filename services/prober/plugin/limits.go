@@ -52,8 +52,8 @@ var (
 	// A Java runtime that can't start ends with 1, which would mean a warning.
 	signsOfStillbirth = signs("There is insufficient memory for the Java Runtime Environment", "Error occurred during initialization of VM",
 		"Could not create the Java Virtual Machine")
-	signsOfFiles      = signs("oo many open files")
-	signsOfFileSize   = signs("ile too large", "ile size limit exceeded")
+	signsOfFiles    = signs("oo many open files")
+	signsOfFileSize = signs("ile too large", "ile size limit exceeded")
 )
 
 func signs(words ...string) (out [][]byte) {
