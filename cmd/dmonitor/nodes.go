@@ -41,6 +41,8 @@ type nodeRow struct {
 	Version   string `json:"version"`
 	Looks     bool   `json:"looks"`     // it runs plugins
 	Schedules bool   `json:"schedules"` // it holds the scheduler's lease
+
+	remembered bool // nobody answers at its address: it is who answered there last
 }
 
 func (c nodesListCmd) Run(a *app) error {
@@ -91,7 +93,7 @@ func askNodes(ctx context.Context, b *bus.Bus) (nodesView, error) {
 }
 
 func (v *nodesView) knows(node string) bool {
-	return slices.ContainsFunc(v.Nodes, func(r nodeRow) bool { return r.Node == node })
+	return slices.ContainsFunc(v.Nodes, func(r nodeRow) bool { return r.Node == node && !r.remembered })
 }
 
 // viewNodes puts together what members and probers say of themselves.
@@ -106,12 +108,7 @@ func viewNodes(members []bus.Member, present []events.Presence, holder string) n
 		v.Nodes = append(v.Nodes, nodeRow{Node: node, Address: address})
 		return &v.Nodes[len(v.Nodes)-1]
 	}
-	names := map[string]string{} // by address, as far as any member knows
-	for _, m := range members {
-		for _, l := range m.Listed {
-			names[l.Addr] = cmp.Or(names[l.Addr], l.Name)
-		}
-	}
+	names, silent := namesOf(members)
 	for _, m := range members {
 		r := row(m.Name, "")
 		r.Here, r.Member, r.Site, r.Version = true, true, m.Site, m.Version
@@ -120,6 +117,7 @@ func viewNodes(members []bus.Member, present []events.Presence, holder string) n
 		for _, l := range m.Listed {
 			r := row(names[l.Addr], l.Addr)
 			r.Address = cmp.Or(r.Address, l.Addr)
+			r.remembered = r.remembered || silent[l.Addr] && !r.Here
 		}
 		if !slices.Equal(listedBy(m, names), listedBy(members[0], names)) {
 			v.Disagree = append(v.Disagree, m.Name)
@@ -127,7 +125,7 @@ func viewNodes(members []bus.Member, present []events.Presence, holder string) n
 	}
 	for _, p := range present {
 		r := row(p.Node, "")
-		r.Here, r.Looks, r.Site, r.Version = true, true, p.Site, p.Version
+		r.Here, r.Looks, r.remembered, r.Site, r.Version = true, true, false, p.Site, p.Version
 	}
 	for i := range v.Nodes {
 		v.Nodes[i].Schedules = holder != "" && v.Nodes[i].Node == holder
@@ -136,6 +134,28 @@ func viewNodes(members []bus.Member, present []events.Presence, holder string) n
 		return cmp.Or(-cmp.Compare(min(len(a.Node), 1), min(len(b.Node), 1)), cmp.Compare(a.Node, b.Node), cmp.Compare(a.Address, b.Address))
 	})
 	return v
+}
+
+// namesOf returns the names of those in the members' lists by address, as far as any member knows, and the addresses at which
+// nobody answers any member. Those have the name of who answered last.
+func namesOf(members []bus.Member) (names map[string]string, silent map[string]bool) {
+	names, silent = map[string]string{}, map[string]bool{}
+	for _, m := range members {
+		for _, l := range m.Listed {
+			names[l.Addr] = cmp.Or(names[l.Addr], l.Name)
+		}
+	}
+	for addr, name := range names {
+		silent[addr] = name == ""
+	}
+	for _, m := range members {
+		for addr, name := range m.Known {
+			if silent[addr] {
+				names[addr] = cmp.Or(names[addr], name)
+			}
+		}
+	}
+	return names, silent
 }
 
 // listedBy is who is in a member's list, by name as far as anybody knows it: one host may have two addresses.

@@ -19,6 +19,8 @@ func member(name string, listed ...embed.Listed) bus.Member {
 func TestViewNodes(t *testing.T) {
 	a, b := embed.Listed{Addr: "a:2929", Name: "a"}, embed.Listed{Addr: "b:2929", Name: "b"}
 	bAway, dead := embed.Listed{Addr: "b:2929"}, embed.Listed{Addr: "dead:2929"}
+	remembers := member("a", a, bAway)
+	remembers.Known = map[string]string{"b:2929": "b", "dead:2929": "not listed any more"}
 	looks := func(node string) events.Presence { return events.Presence{Node: node, Site: node, Version: "v1"} }
 	for _, tc := range []struct {
 		name    string
@@ -41,6 +43,18 @@ func TestViewNodes(t *testing.T) {
 			[]events.Presence{looks("a")},
 			"a",
 			[]string{"a a:2929 here a v1 looks, schedules", "? dead:2929 AWAY - - -"},
+		},
+		{
+			"one that is away, and a member knows its name",
+			[]bus.Member{remembers},
+			nil, "",
+			[]string{"a a:2929 here a v1 bus only", "b b:2929 AWAY - - -"},
+		},
+		{
+			"one that has another name than it had",
+			[]bus.Member{remembers, member("c", a, embed.Listed{Addr: "b:2929", Name: "c"})},
+			nil, "",
+			[]string{"a a:2929 here a v1 bus only", "c b:2929 here c v1 bus only"},
 		},
 		{
 			"one that another member can't reach",
@@ -78,9 +92,26 @@ func TestViewNodes(t *testing.T) {
 					t.Errorf("no %q in\n%s", line, text)
 				}
 			}
+			if strings.Contains(text, "not listed") {
+				t.Errorf("who is in no list is shown:\n%s", text)
+			}
 			if data, err := json.Marshal(v); err != nil || bytes.Contains(data, []byte("null")) {
 				t.Errorf("%v: %s", err, data)
 			}
 		})
+	}
+}
+
+// Who is away counts as gone also if its name is remembered: what its directory said still counts, and somebody has to know.
+func TestRememberedIsGone(t *testing.T) {
+	m := member("a", embed.Listed{Addr: "a:2929", Name: "a"}, embed.Listed{Addr: "b:2929"})
+	m.Known = map[string]string{"b:2929": "b"}
+	v := viewNodes([]bus.Member{m}, nil, "")
+	if v.knows("b") || !v.knows("a") {
+		t.Errorf("%+v", v.Nodes)
+	}
+	c := member("c", embed.Listed{Addr: "b:2929", Name: "b"}) // reaches it
+	if v := viewNodes([]bus.Member{m, c}, nil, ""); !v.knows("b") {
+		t.Errorf("%+v", v.Nodes)
 	}
 }

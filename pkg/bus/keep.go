@@ -51,6 +51,17 @@ func (l *listed) learn(now []embed.Listed) {
 	l.now, l.names = now, names
 }
 
+// known returns the names that those in the list have, or had when they last answered.
+func (l *listed) known() known {
+	out := known{}
+	for _, n := range l.now {
+		if name := l.names[n.Addr]; name != "" {
+			out[n.Addr] = name
+		}
+	}
+	return out
+}
+
 // keepMembers takes servers that are no members any more out of the majority, and says so if this one isn't.
 func (b *Bus) keepMembers() {
 	tick := time.NewTicker(keepMembersEvery)

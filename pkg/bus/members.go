@@ -65,6 +65,9 @@ type Member struct {
 	Site    string         `json:"site"`
 	Version string         `json:"version"`
 	Listed  []embed.Listed `json:"listed"` // the members by its own list of nodes, and who answers there
+	// Known are names by address of those in its list: one that doesn't answer has the name it had, if it answered since this
+	// member was started.
+	Known map[string]string `json:"known,omitempty"`
 }
 
 // AskMembers asks who is there, and returns those who answer within half a second, sorted by name. Any process that is
@@ -75,7 +78,7 @@ func (b *Bus) AskMembers(ctx context.Context) ([]Member, error) {
 	}
 	var out []Member
 	for _, w := range b.words(ctx, maxMembers) {
-		out = append(out, Member{Name: w.Name, Site: w.Site, Version: w.Version, Listed: w.Listed})
+		out = append(out, Member{Name: w.Name, Site: w.Site, Version: w.Version, Listed: w.Listed, Known: w.Known})
 	}
 	return out, nil
 }

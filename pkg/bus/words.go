@@ -20,6 +20,9 @@ const subjectMembers = events.SubjectMembers
 // askCopies as a question has members say what they have of each stream.
 const askCopies = "copies"
 
+// known are names by address.
+type known = map[string]string
+
 type copies = map[string]embed.Copy
 
 // askMembers is how long the members get to answer.
@@ -32,6 +35,7 @@ type word struct {
 	Version string         `json:"version"`
 	ID      string         `json:"id"`                // in the list of who counts in the majority
 	Listed  []embed.Listed `json:"listed"`            // the members by its list
+	Known   known          `json:"known,omitempty"`   // who answered last at addresses of the list
 	Dropped []string       `json:"dropped,omitempty"` // who was in its list once and isn't any more
 	History *history       `json:"history,omitempty"` // what it kept while it was alone, and the cluster may not have yet
 	Copies  copies         `json:"copies,omitempty"`  // of streams, if they were asked for
@@ -75,7 +79,7 @@ func (b *Bus) word() word {
 	defer b.mu.Unlock()
 	w := word{
 		Name: b.o.Node, Site: b.o.Site, Version: b.o.Version, ID: b.srv.ID(),
-		Listed: b.listed.now, Dropped: slices.Clone(b.listed.dropped), History: b.history,
+		Listed: b.listed.now, Known: b.listed.known(), Dropped: slices.Clone(b.listed.dropped), History: b.history,
 	}
 	if !b.srv.Clustered() {
 		w.Listed = b.srv.Listed(b.closing)

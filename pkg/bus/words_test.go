@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -121,7 +122,13 @@ func TestListedLearns(t *testing.T) {
 	}
 	step(at("a", "b", "c"))
 	step([]embed.Listed{{Addr: "a:2929", Name: "a"}, {Addr: "b:2929"}, {Addr: "c:2929", Name: "c"}})
+	if got, want := l.known(), (known{"a:2929": "a", "b:2929": "b", "c:2929": "c"}); !maps.Equal(got, want) {
+		t.Errorf("known are %v, want %v", got, want)
+	}
 	step(at("a", "b"), "c")
+	if got, want := l.known(), (known{"a:2929": "a", "b:2929": "b"}); !maps.Equal(got, want) {
+		t.Errorf("known are %v, want %v", got, want)
+	}
 	step(at("a", "b"), "c")
 	step(at("a", "b", "c"))
 	step(at("a", "?")) // who is behind the new address may be b or c
