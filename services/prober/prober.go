@@ -145,7 +145,7 @@ func (p *Prober) Run(ctx context.Context) (err error) {
 	}
 	subs, err := p.subscribe(ctx, giveUp)
 	if err == nil {
-		p.log.Info().Int("plugins", len(p.presence().Plugins)).Msg("prober is looking")
+		p.log.Info().Int("plugins", len(p.presence().Plugins)).Msg(p.looking())
 		p.sayPresence(ctx)
 		err = p.failure(ctx)
 	}
@@ -161,6 +161,14 @@ func (p *Prober) Run(ctx context.Context) (err error) {
 		p.leave()
 	}
 	return errors.Join(err, p.runner.Close())
+}
+
+// looking says whether this node looks already: without the bus nobody orders anything.
+func (p *Prober) looking() string {
+	if p.o.Bus.Conn().IsConnected() {
+		return "prober is looking"
+	}
+	return "prober is ready to look, as soon as it is connected to the bus"
 }
 
 // failure is what ended the context, if it was not the caller.

@@ -387,6 +387,22 @@ func TestYoungerProcessOfOneNameGivesUp(t *testing.T) {
 	}
 }
 
+// A prober doesn't say that it is looking while nobody can order anything.
+func TestNotConnectedIsNotLooking(t *testing.T) {
+	t.Parallel()
+	away, err := bus.Open(t.Context(), bus.Options{URL: "nats://127.0.0.1:1", Node: "tokyo", Plain: true, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = away.Close(context.Background()) })
+	if got := (&Prober{o: Options{Bus: away}}).looking(); !strings.Contains(got, "as soon as it is connected") {
+		t.Error(got)
+	}
+	if got := (&Prober{o: Options{Bus: bustest.New(t, 1).Bus(0)}}).looking(); got != "prober is looking" {
+		t.Error(got)
+	}
+}
+
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	b := &bus.Bus{}
 	good := Options{Bus: b, Node: "n", PluginDirs: []string{"/x"}}
