@@ -97,8 +97,12 @@ func (b *Bus) failedToConnect(err error) {
 		return
 	}
 	b.distrust.failed.Store(true)
-	if trustError(err) {
-		b.refused(err)
+	if !trustError(err) {
+		return
+	}
+	b.refused(err)
+	if nc := b.distrust.conn.Load(); nc != nil && nc.IsConnected() { // since the error was asked for
+		b.distrust.over()
 	}
 }
 
